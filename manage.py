@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command-line utility for administrative tasks."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -33,12 +34,12 @@ def main():
             "Django is not installed for this Python. Run `bin/native python manage.py ...`, which installs it, "
             "or activate a virtual environment and run `pip install -r requirements.txt`."
         ) from error
-    try:
-        import config.settings  # noqa: F401  A wrong variable is one line here, a long traceback later.
-    except InvalidVariable as error:
-        sys.exit(str(error))
-    except Exception:  # noqa: BLE001, S110  Django reports every other fault of the settings.
-        pass
+    # A wrong variable is one line here, and a long traceback later. Every other fault is Django's to report.
+    with contextlib.suppress(Exception):
+        try:
+            import config.settings  # noqa: F401
+        except InvalidVariable as error:
+            sys.exit(str(error))
     execute_from_command_line(sys.argv)
 
 

@@ -65,7 +65,7 @@ def django_values(line: str) -> dict[str, str]:
     """Return what django-environ reads from one line; empty where it reads nothing."""
 
     class Reader(environ.Env):
-        ENVIRON: dict[str, str] = {}  # noqa: RUF012  A fresh one each call is the point.
+        ENVIRON: dict[str, str] = {}
 
     class Line:
         def read(self):

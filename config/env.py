@@ -50,7 +50,7 @@ class Env(environ.FileAwareEnv):
                 str(path),
                 "has lines that do not mean one thing:\n  " + "\n  ".join(wrong) + "\n",
                 "Write NAME=value with no space around =, no comment behind it, and single quotes around a value "
-                "that has a space or any of $ # \" \\",
+                'that has a space or any of $ # " \\',
             )
         cls.read_env(path)
 
@@ -59,7 +59,9 @@ class Env(environ.FileAwareEnv):
             value = self.ENVIRON.get(var, "").rstrip("\r\n")
         except OSError as error:
             file = self.ENVIRON[f"{var}_FILE"]
-            raise InvalidVariable(f"{var}_FILE", f"has value {file!r}", f"Expected a readable file ({error.strerror})") from error
+            raise InvalidVariable(
+                f"{var}_FILE", f"has value {file!r}", f"Expected a readable file ({error.strerror})"
+            ) from error
         if value == "":
             if default is self.NOTSET:
                 raise InvalidVariable(var, "is not set", "Set it in .env or in the environment")
