@@ -14,7 +14,8 @@ from config import dotenv
 
 TRUE = {"true", "1", "yes", "y", "on", "t"}
 FALSE = {"false", "0", "no", "n", "off", "f"}
-URL_SHAPE = "postgres://USER:PASSWORD@HOST:PORT/NAME"
+ESCAPES = "/ ? # % @ : of a password written as %2F %3F %23 %25 %40 %3A"
+MAIL_TIMEOUT = 10  # seconds
 
 
 class InvalidVariable(ImproperlyConfigured):
@@ -58,10 +59,9 @@ class Env(environ.FileAwareEnv):
         try:
             value = self.ENVIRON.get(var, "").rstrip("\r\n")
         except OSError as error:
-            file = self.ENVIRON[f"{var}_FILE"]
-            raise InvalidVariable(
-                f"{var}_FILE", f"has value {file!r}", f"Expected a readable file ({error.strerror})"
-            ) from error
+            name = f"{var}_FILE"
+            problem = f"has value {self.ENVIRON[name]!r}: {error.strerror}"
+            raise InvalidVariable(name, problem, "Expected a readable file") from error
         if value == "":
             if default is self.NOTSET:
                 raise InvalidVariable(var, "is not set", "Set it in .env or in the environment")
@@ -128,13 +128,43 @@ class Env(environ.FileAwareEnv):
         if broken or re.search(r"%(?![0-9A-Fa-f]{2})", url):
             raise InvalidVariable(
                 var,
-                f"has value {re.sub(r'(?<=:)[^:/]((?!://).)*(?=@)', '***', url)!r}",
-                f"Expected {URL_SHAPE}, with / ? # % @ : of a password written as %2F %3F %23 %25 %40 %3A; "
-                "or leave it empty and set POSTGRES_HOST, POSTGRES_USER and POSTGRES_PASSWORD, which need no escapes",
+                f"has value {without_password(url)!r}",
+                f"Expected postgres://USER:PASSWORD@HOST:PORT/NAME, with {ESCAPES}; or leave it empty and set "
+                "POSTGRES_HOST, POSTGRES_USER and POSTGRES_PASSWORD, which need no escapes",
             )
         return config
+
+    def mailer(self, var: str, default: str) -> dict[str, Any]:
+        """Read an e-mail URL into a MAILERS entry. Raises InvalidVariable with the password masked."""
+        url = self.get_value(var, default=default)
+        try:
+            config = self.email_url_config(url)
+            options = {
+                "host": config["EMAIL_HOST"],
+                "port": config["EMAIL_PORT"] or 25,
+                "username": config["EMAIL_HOST_USER"],
+                "password": config["EMAIL_HOST_PASSWORD"],
+                "use_tls": config.get("EMAIL_USE_TLS", False),
+                "use_ssl": config.get("EMAIL_USE_SSL", False),
+                "timeout": MAIL_TIMEOUT,
+            }
+        except (ImproperlyConfigured, ValueError):
+            options = {"host": None}
+        if url == "consolemail://":
+            return {"BACKEND": config["EMAIL_BACKEND"]}
+        if options["host"] and "smtp" in config["EMAIL_BACKEND"]:
+            return {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}
+        raise InvalidVariable(
+            var,
+            f"has value {without_password(url)!r}",
+            f"Expected consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://), with {ESCAPES}",
+        )
 
     def require(self, var: str, values: Sequence[str] | str, cure: str) -> None:
         """Raise InvalidVariable if `values`, as read from `var`, is empty."""
         if not values:
             raise InvalidVariable(var, "is not set", cure)
+
+
+def without_password(url: str) -> str:
+    return re.sub(r"(?<=:)[^:/]((?!://).)*(?=@)", "***", url)

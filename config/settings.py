@@ -129,11 +129,7 @@ STORAGES = {
     },
 }
 
-MAILERS = {
-    "default": {
-        "BACKEND": "django.core.mail.backends.console.EmailBackend",
-    },
-}
+MAILERS = {"default": env.mailer("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25")}
 
 # Security: only what this site serves itself may run in its pages; https everywhere unless HTTPS is off.
 SECURE_CSP = {

@@ -15,10 +15,9 @@ class Command(StartappCommand):
     """
 
     def handle(self, **options):
-        if options["directory"] or options["template"]:
-            return super().handle(**options)
         name = options["name"]
-        self.validate_name(name)
+        if options["directory"] or options["template"] or not name.isidentifier():
+            return super().handle(**options)
         folder = settings.BASE_DIR / "apps" / name
         try:
             folder.mkdir()
