@@ -196,8 +196,11 @@ LINES = [
     ("S='it\\'s'", "it's", "it\\'s"),
     ('S="a\\nb"', "a\nb", "a\\nb"),
     ("S=${MISSING:-x}", "x", "${MISSING:-x}"),
+    ("S=${MISSING+x}", "", "${MISSING+x}"),
     ("S='abc", "nothing: the quote is never closed", "'abc"),
-    ("S=a${b", "nothing: ${ is never closed", "a${b"),
+    ("S=a${b", "nothing: its ${ is not of the form ${NAME}", "a${b"),
+    ("S=${}", "nothing: its ${ is not of the form ${NAME}", "${}"),
+    ("S='a'b", "nothing: it takes what is behind the closing quote for another line", "'a'b"),
     ("S=${b:?no}", "nothing: b is required by it and not set", "${b:?no}"),
 ]
 
