@@ -41,6 +41,8 @@ def main(fd: int, root: str, as_module: bool, argv: list[str]) -> None:
         run(as_module, argv[0])
         failure = RuntimeError(f"{argv[0]} ended without starting a server.")
     except BaseException as error:
+        if not recorder.loading:
+            raise  # The server was told to stop: an ordinary exit, with exit handlers.
         failure = error
     fail(failure)
 

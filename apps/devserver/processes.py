@@ -1,5 +1,7 @@
 """The supervisor's side of the processes that hold the project."""
 
+# ruff: noqa: PTH
+
 import ctypes
 import json
 import os
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field
 from . import channel
 from .entry import ENGINE
 
-GRACE = 0.3  # seconds that processes get to end by themselves
+GRACE = 0.25  # seconds that processes get to end by themselves
 
 
 @dataclass(eq=False)
@@ -85,15 +87,30 @@ def stop_all(live: Live | None, snapshots: list[Snapshot], retired: set[Live]) -
         snapshot.sock.close()
     for process in retired:
         kill(process.pid)
-    if live is None:
-        return
-    deadline = time.monotonic() + GRACE
-    if live.serving and live.tell({"stop": True}):
-        while (left := deadline - time.monotonic()) > 0:
+    if live is not None:
+        deadline = time.monotonic() + GRACE
+        is_told = live.serving and live.tell({"stop": True})
+        while is_told and (left := deadline - time.monotonic()) > 0:
             live.sock.settimeout(left)
             try:
-                if channel.receive(live.sock)[0] is None:
-                    return
-            except OSError:
+                is_told = channel.receive(live.sock)[0] is not None
+            except TimeoutError:
                 break
-    kill(live.pid)
+        kill(live.pid)
+    stop_children()
+
+
+def stop_children() -> None:
+    """End what is left: processes that were being forked, and programs that the project started."""
+    told, deadline = set(), time.monotonic() + GRACE
+    while time.monotonic() < deadline:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            for pid in set(map(int, file.read().split())) - told:
+                os.kill(pid, signal.SIGTERM)
+                told.add(pid)
+        time.sleep(0.005)

@@ -33,7 +33,7 @@ class Snapshots:
         self.started = self.last = time.perf_counter()
         self.taken = 0
         self.refused = False
-        self.inherited = set(os.listdir("/proc/self/fd"))
+        self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
 
     def checkpoint(self, path: str) -> None:
         """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""

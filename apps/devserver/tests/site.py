@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from copy import copy
 from pathlib import Path
+from textwrap import dedent
 
 ENGINE = Path(__file__).resolve().parents[1]
 
@@ -135,6 +137,8 @@ FILES = {
     """,
 }
 
+FILES = {name: dedent(text).lstrip("\n") for name, text in FILES.items()}
+
 
 def free_port() -> int:
     with socket.socket() as sock:
@@ -154,12 +158,16 @@ class Site:
             self.write(name, text)
         shutil.copytree(ENGINE, root / "tools/devserver", ignore=shutil.ignore_patterns("tests", "__pycache__"))
 
+    def twin(self) -> "Site":
+        """Return another server for the same files."""
+        twin = copy(self)
+        twin.port, twin.process, twin.log = free_port(), None, self.log.with_suffix(".twin.log")
+        return twin
+
     def write(self, name: str, text: str) -> None:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        lines = text.strip("\n").splitlines()
-        indent = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
-        path.write_text("\n".join(line[indent:] for line in lines) + "\n")
+        path.write_text(text)
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.root / name
@@ -197,6 +205,11 @@ class Site:
         """Return (changed files, error) of each load after the given one."""
         return [(load["files"], load["error"]) for load in self.status()["history"] if load["generation"] > generation]
 
+    def start_from_nothing(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), 10) as sock:
+            sock.sendall(b"POST /__devserver__/retry HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"202 Accepted" in sock.recv(1000)
+
     def is_settled(self) -> bool:
         return self.status()["state"] != "loading"
 
@@ -204,7 +217,7 @@ class Site:
         """Return status and body over a connection of its own; status 0 where it was refused or reset."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout) as sock:
-                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode())
+                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n".encode())
                 data = b""
                 while part := sock.recv(65536):
                     data += part

@@ -25,7 +25,7 @@ def test_the_environment_is_that_of_djangos_reloader(site):
     [
         ("config/settings.py", 'WORD = "settings"', 'WORD = "SETTINGS"', "settings", "SETTINGS"),
         ("blog/words.py", 'WORD = "words"', 'WORD = "other"', "word", "other"),
-        ("blog/data.json", '{"a": 1}', '{"a": 2}', "data", '{"a": 2}\n'),
+        ("blog/data.json", '{"a": 1}', '{"a": 2}', "data", '{"a": 2}'),
     ],
 )
 def test_any_file_that_start_up_used_is_live(site, name, old, new, key, expected):
