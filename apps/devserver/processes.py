@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from . import channel
@@ -44,8 +45,16 @@ class Snapshot:
     position: int  # number of records it holds
     before: str  # the file it would execute next
     time: float = field(default_factory=time.monotonic)
+    is_warm: bool = False  # a copy stands by, already forked
+
+    def warm(self, modules: list[str]) -> None:
+        if not self.is_warm:
+            self.is_warm = True
+            with suppress(OSError):
+                channel.send(self.sock, {"warm": modules}, flags=socket.MSG_DONTWAIT)
 
     def resume(self, orders: dict) -> Live | None:
+        self.is_warm = False
         ours, theirs = channel.pair()
         with theirs:
             try:

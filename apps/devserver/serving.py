@@ -21,6 +21,7 @@ from . import channel
 PATIENCE = 30  # seconds that a request may still take after its code has been replaced
 QUIET = 0.2  # seconds without a request before the checks start
 DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle"}
+INNOCENT = {"django", "asgiref", "psycopg", "psycopg_binary", *sys.stdlib_module_names}  # may be imported ahead
 
 
 class Reloader(autoreload.BaseReloader):
@@ -81,6 +82,7 @@ class Server:
         recorder = self.snapshots.recorder
         recorder.flush()
         recorder.loading = False
+        self.loaded = set(sys.modules)
         fresh = self.orders["fresh"]
         if fresh:
             self.command.on_bind(self.orders["port"])
@@ -158,8 +160,11 @@ class Server:
     def check(self, fresh: bool) -> None:
         """Run the checks beside the requests, when these leave time."""
         self.announce()
+        time.sleep(QUIET)
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)
+        late = [name for name in list(sys.modules) if name not in self.loaded and name.partition(".")[0] in INNOCENT]
+        self.tell({"late": late})
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:
             if not self.options["skip_checks"]:

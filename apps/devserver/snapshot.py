@@ -5,12 +5,15 @@
 import fcntl
 import gc
 import os
+import select
 import signal
 import socket
 import stat
 import sys
 import threading
 import time
+from contextlib import suppress
+from importlib import import_module
 from importlib.machinery import FileFinder
 
 from . import channel
@@ -60,6 +63,9 @@ class Snapshots:
                 continue
             if is_shared_badly(int(number)):
                 return "a module opened a connection, a pipe or a database"
+        with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:
+            if file.read():
+                return "a module started a program"
         return None
 
     def pause(self, path: str) -> None:
@@ -92,19 +98,31 @@ class Snapshots:
     def wait(self, sock: socket.socket) -> None:
         """Be the snapshot: return only in the copies that are told to go on."""
         self.recorder.live.close()
-        reaping = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        reaping = signal.signal(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
         while True:
             orders, fds = channel.receive(sock)
             if orders is None:
                 os._exit(0)
+            taken, leaving = os.pipe()
             try:
-                if os.fork() == 0:
-                    break
+                is_copy = os.fork() == 0
             except OSError:
                 os._exit(1)  # No memory: the supervisor sees the connection close and takes an older snapshot.
+            if is_copy:
+                os.close(taken)
+                break
+            os.close(leaving)
             for fd in fds:
                 os.close(fd)
+            os.read(taken, 1)  # Returns when the copy has gone on: until then the next orders are for the copy.
+            os.close(taken)
         signal.signal(signal.SIGCHLD, reaping)
+        while "warm" in orders:
+            self.warm(orders["warm"], sock)
+            orders, fds = channel.receive(sock)
+            if orders is None:
+                os._exit(0)
+        os.close(leaving)
         sock.close()
         self.recorder.live = socket.socket(fileno=fds[0])
         self.orders |= orders
@@ -112,6 +130,17 @@ class Snapshots:
         self.last = time.perf_counter()
         self.recorder.tell({"pid": os.getpid()})
         self.forget_listings()
+
+    def warm(self, modules: list[str], sock: socket.socket) -> None:
+        """Import, while there is nothing to do, what requests made earlier processes import.
+
+        Only modules of Django and the standard library come here, whose import does nothing but define things.
+        """
+        for name in modules:
+            if select.select([sock], [], [], 0)[0]:
+                return
+            with suppress(Exception):
+                import_module(name)
 
     def forget_listings(self) -> None:
         """Make import look again where the project is.

@@ -18,13 +18,14 @@ from .processes import Live, Snapshot, become_reaper, kill, spawn, stop_all
 from .project import Project
 from .terminal import Terminal
 from .trace import Trace
-from .watcher import ISDIR, OVERFLOW, Settling, Watcher
+from .watcher import ISDIR, OVERFLOW, Settling, Watcher, is_native
 
 TICK = 1.0  # seconds between two looks at the files' stat, in case an event was lost
 HOT = 8  # files that were edited last and get a snapshot of their own
 SNAPSHOTS = 16
 GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a git that died
 RETRY = 0.005  # seconds
+DOUBT = 0.04  # seconds before an error is believed: a writer may have been stopped between truncating and writing
 DEADLY = 1.0  # seconds within which a server that ends by itself is not started again
 
 BIND_ERRORS = {
@@ -59,7 +60,8 @@ class Supervisor:
         self.project = Project(plan["root"])
         self.terminal = Terminal(self.project.root)
         self.loop = selectors.EpollSelector()
-        self.watcher, self.settling = Watcher(), Settling()
+        self.is_native = is_native(self.project.root)
+        self.watcher, self.settling = Watcher(), Settling(self.is_native)
         self.trace = Trace()
         self.signatures: dict[str, tuple] = {}
         self.snapshots: list[Snapshot] = []
@@ -67,6 +69,7 @@ class Supervisor:
         self.retired: set[Live] = set()
         self.failure: dict | None = None
         self.is_reported = False
+        self.failed_at = 0.0
         self.fresh = True
         self.hot: list[str] = []
         self.changed: list[str] = []  # what the load under way is for
@@ -79,6 +82,7 @@ class Supervisor:
         self.history: deque[dict] = deque(maxlen=50)
         self.generation = 0
         self.checks = ""
+        self.late: dict[str, None] = {}  # modules that requests imported, in order
         self.settings = {"url": "", "editor": ""}
         self.next_tick = time.monotonic() + TICK
         self.ending = False
@@ -115,6 +119,8 @@ class Supervisor:
         now = time.monotonic()
         due = self.settling.due()
         times = [self.next_tick] if due is None else [self.next_tick, max(due, now + RETRY if due < now else due)]
+        if self.failure is not None and not self.is_reported:
+            times.append(self.failed_at + DOUBT)
         if self.waiting and self.live and self.live.serving:
             times.append(now + RETRY)
         return max(0.0, min(times) - now)
@@ -251,7 +257,7 @@ class Supervisor:
         snapshot.sock.close()
 
     def add_snapshot(self, message: dict, fd: int) -> None:
-        snapshot = Snapshot(socket.socket(fileno=fd), message["snapshot"], message["before"], time.monotonic())
+        snapshot = Snapshot(socket.socket(fileno=fd), message["snapshot"], message["before"])
         self.snapshots.append(snapshot)
         self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.lose(snapshot))
         if len(self.snapshots) > SNAPSHOTS:
@@ -262,6 +268,12 @@ class Supervisor:
                 spare = min(gaps, key=lambda gap: gap[:2])[2]
                 self.snapshots.remove(spare)
                 self.drop(spare)
+
+    def warm_up(self) -> None:
+        """Have a copy of the snapshot that the next edit is most likely to need stand by."""
+        likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
+        for snapshot in (likely or self.snapshots)[-1:]:
+            snapshot.warm(list(self.late))
 
     def lose(self, snapshot: Snapshot) -> None:
         """A snapshot ended by itself: it was killed, or memory ran out."""
@@ -298,6 +310,9 @@ class Supervisor:
             if message["restart"]:
                 self.resume({message["restart"]: 0})
             self.let_in()
+        elif "late" in message:
+            self.late.update(dict.fromkeys(message["late"]))
+            self.warm_up()
         elif "checks" in message:
             self.hear_checks(message["checks"].strip())
         elif "declined" in message:
@@ -339,15 +354,14 @@ class Supervisor:
     def failed(self, failure: dict) -> None:
         self.failure = failure
         self.is_reported = False
-        self.report_failure()
+        self.failed_at = time.monotonic()
 
     def report_failure(self) -> None:
         """Tell of an error once the files have settled: a half-written file is an error too, for a moment."""
-        self.examine()
-        if self.failure is None or self.is_reported or self.settling:
+        if self.failure is None or self.is_reported or self.settling or time.monotonic() < self.failed_at + DOUBT:
             return
         self.is_reported = True
-        self.note_load((time.monotonic() - self.started) * 1000, self.failure["title"])
+        self.note_load((self.failed_at - self.started) * 1000, self.failure["title"])
         self.terminal.failed(self.failure)
         self.let_in()
 

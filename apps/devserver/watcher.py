@@ -16,7 +16,11 @@ EVENTS = MODIFY | ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE
 DONE = CLOSE_WRITE | MOVED_TO | ATTRIB  # after these the file is as its writer wants it
 
 SETTLE = 0.015  # seconds without a further event after which a file counts as written
-LONGEST = 0.2  # seconds that a file which never settles may hold up a reload
+GONE = 0.1  # seconds after which a deleted file counts as deleted: many editors save by renaming and creating
+OPEN = 1.0  # seconds that a file which is still being written may hold up a reload
+# File systems of Linux itself, which always tell when a writer closes a file. Those that forward events of another
+# system (virtiofs, 9p, fuse, nfs) tell less, and late.
+NATIVE = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -75,20 +79,27 @@ class Watcher:
 class Settling:
     """Files that were touched, until each is as its writer wants it: editors truncate, rename, delete and write again."""
 
-    def __init__(self):
+    def __init__(self, is_native: bool):
+        self.is_native = is_native
         self.ready: set[str] = set()
         self.pending: dict[str, float] = {}  # path: time when it counts as written
-        self.first = 0.0
+        self.since: dict[str, float] = {}
 
     def note(self, path: str, mask: int, now: float) -> None:
-        if not self:
-            self.first = now
-        if mask & DONE and not is_empty(path):
+        empty = is_empty(path)
+        if mask & DONE and not empty:
             self.pending.pop(path, None)
             self.ready.add(path)
+            return
+        if mask & (DELETE | MOVED_FROM):
+            delay = GONE
+        elif self.is_native and (mask & MODIFY or (mask & CREATE and empty)) and not mask & ISDIR:
+            delay = OPEN  # The event of its closing will come, and ends this.
         else:
-            self.ready.discard(path)
-            self.pending[path] = min(now + SETTLE, self.first + LONGEST)
+            delay = SETTLE
+        self.ready.discard(path)
+        first = self.since.setdefault(path, now)
+        self.pending[path] = min(now + delay, first + OPEN)
 
     def __bool__(self) -> bool:
         return bool(self.ready or self.pending)
@@ -103,12 +114,25 @@ class Settling:
         paths = self.ready.union(self.pending)
         self.ready.clear()
         self.pending.clear()
+        self.since.clear()
         return paths
 
 
 def is_empty(path: str) -> bool:
-    """Tell whether a file was truncated: some editors close it once before they write."""
+    """Tell whether a file is missing or truncated: some editors close it once before they write."""
     try:
         return os.stat(path).st_size == 0
     except OSError:
         return True
+
+
+def is_native(path: str) -> bool:
+    """Tell whether the kernel itself sees every change of the files in `path`."""
+    best, kind = "", ""
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            place = before.split(" ")[4].encode().decode("unicode_escape")
+            if len(place) >= len(best) and f"{path}/".startswith(place.rstrip("/") + "/"):
+                best, kind = place, after.split(" ")[0]
+    return kind in NATIVE

@@ -130,12 +130,12 @@ def test_a_renamed_folder_is_an_error_and_its_return_the_cure(site):
 
 
 def test_a_template_is_live_without_another_process(site):
-    assert site.text("/page") == "<p>0000 one</p>\n"
+    assert site.text("/page") == "<p>0000 one</p>"
     pid = json.loads(site.text("/state"))["pid"]
 
     site.edit("templates/page.html", "one", "two")
 
-    assert site.text("/page") == "<p>0000 two</p>\n"
+    assert site.text("/page") == "<p>0000 two</p>"
     assert json.loads(site.text("/state"))["pid"] == pid
 
 
