@@ -1,0 +1,141 @@
+# Every action, with Docker where an engine answers and without where none does. MODE=native or MODE=docker decides.
+ifndef MODE
+MODE := $(shell docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 && echo docker || echo native)
+endif
+
+STACK_docker := docker compose
+STACK_native := bin/native
+STACK := $(STACK_$(MODE))
+RUN_docker := docker compose run --rm web
+RUN_native := bin/native
+RUN := $(RUN_$(MODE))
+URL_docker = http://$$(docker compose port web 8000 | sed 's/^0.0.0.0/127.0.0.1/')
+URL_native = $$(bin/native url)
+URL = $(URL_$(MODE))
+$(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker or native))
+
+.DEFAULT_GOAL := help
+.PHONY: help up down restart logs ps open bash shell dbshell migrate migrations superuser app add lock \
+	test test-stack lint format check backup reset
+
+help: ## List what there is
+	@echo "Mode: $(MODE). MODE=docker or MODE=native behind a target decides otherwise."
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z.-]+:.*## / {printf "  make %-28s %s\n", $$1, $$2}' Makefile
+
+##@ Run
+
+up: ## Build, start, wait until the page answers, say where
+ifeq ($(MODE),docker)
+	docker compose up --build --wait || { bin/doctor; exit 1; }
+	@echo "Running at $(URL)"
+else
+	bin/native up
+endif
+
+down: ## Stop and remove the containers; the database stays
+ifeq ($(MODE),docker)
+	docker compose --profile '*' down
+else
+	bin/native down
+endif
+
+restart: ## Restart the web service
+	$(STACK) restart web
+
+logs: ## Follow the logs
+	$(STACK) logs -f
+
+ps: ## Show what runs, and on which ports
+	$(STACK) ps
+
+open: ## Open the page in a browser
+	@xdg-open $(URL) 2>/dev/null || open $(URL) 2>/dev/null || echo "Open $(URL)"
+
+##@ Look inside
+
+bash: ## A shell where the code runs
+	$(RUN) bash
+
+shell: ## Django's Python shell
+	$(RUN) python manage.py shell
+
+dbshell: ## A psql prompt on the database
+ifeq ($(MODE),docker)
+	docker compose exec db sh -c 'psql -U "$$POSTGRES_USER" "$$POSTGRES_DB"'
+else
+	bin/native psql
+endif
+
+##@ Database
+
+migrate: ## Apply the migrations
+	$(RUN) python manage.py migrate
+
+migrations: ## Make migrations from changed models
+	$(RUN) python manage.py makemigrations
+
+superuser: ## Make an account for the admin
+	$(RUN) python manage.py createsuperuser
+
+backup: ## Write the database to backups/
+	bin/backup $(MODE)
+
+reset: backup ## DELETE the database and begin again; writes a backup first
+ifeq ($(MODE),docker)
+	docker compose --profile '*' down --volumes
+else
+	bin/native reset
+endif
+
+##@ Write
+
+app: ## NAME=blog: make apps/blog, registered and with a first test
+	$(if $(NAME),,$(error NAME is missing. Try: make app NAME=blog))
+	$(RUN) python manage.py startapp $(NAME)
+
+add: ## PACKAGE=name: add a dependency, lock it, install it
+	$(if $(PACKAGE),,$(error PACKAGE is missing. Try: make add PACKAGE=django-debug-toolbar))
+	$(RUN) bin/lock add '$(PACKAGE)'
+	@$(MAKE) --no-print-directory MODE=$(MODE) install
+
+lock: ## Write requirements*.txt from pyproject.toml; ARGS=--upgrade for newer versions
+	$(RUN) bin/lock $(ARGS)
+	@$(MAKE) --no-print-directory MODE=$(MODE) install
+
+.PHONY: install
+install: # What is running, and what runs next, gets the locked requirements.
+ifeq ($(MODE),docker)
+	docker compose build --quiet
+	@[ -z "$$(docker compose ps -q web)" ] || docker compose exec -T web as-owner true
+else
+	bin/native true
+endif
+
+.env: ## Copy .env.example, to change something
+	cp .env.example .env
+
+##@ Check
+
+test: ## Run the tests on a real Postgres; ARGS="-k name" for some of them
+ifeq ($(MODE),docker)
+	docker compose up --wait --quiet-pull db-test
+	docker compose run --rm --build --no-deps --env POSTGRES_HOST=db-test web pytest $(ARGS); \
+		status=$$?; docker compose rm --force --stop --volumes db-test 2>/dev/null; exit $$status
+else
+	bin/native --test pytest $(ARGS)
+endif
+
+test-stack: ## Run the tests of the stack itself, which take minutes and a Docker engine
+	bin/native --test pytest tests/stack tests/native $(ARGS)
+
+lint: ## Look for faults and odd formatting
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+
+format: ## Format the code, and mend what can be mended
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+check: ## Django's own checks, and whether models lack a migration
+	$(RUN) python manage.py check
+	$(RUN) python manage.py makemigrations --check --dry-run

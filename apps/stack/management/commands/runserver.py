@@ -1,0 +1,19 @@
+from django.contrib.staticfiles.management.commands.runserver import Command as RunserverCommand
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+
+
+class Command(RunserverCommand):
+    """Django's runserver; it migrates a database that has no tables yet, and no other."""
+
+    def check_migrations(self):
+        try:
+            empty = not connection.introspection.table_names()
+        except DatabaseError as error:
+            self.stderr.write(f"The database does not answer: {error}")
+            return
+        if empty:
+            self.stdout.write("The database is empty: applying migrations.")
+            call_command("migrate", interactive=False, verbosity=0)
+        else:
+            super().check_migrations()

@@ -1,0 +1,43 @@
+import re
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.core.management.commands.startapp import Command as StartappCommand
+
+APP_TEMPLATE = Path(__file__).parents[2] / "app_template"
+
+
+class Command(StartappCommand):
+    """Django's startapp, for this layout: the app goes to apps/NAME, is called apps.NAME and is registered.
+
+    With a directory or a template of its own the command does what Django's does.
+    """
+
+    def handle(self, **options):
+        name = options["name"]
+        if options["directory"] or options["template"] or not name.isidentifier():
+            return super().handle(**options)
+        folder = settings.BASE_DIR / "apps" / name
+        try:
+            folder.mkdir()
+        except FileExistsError as error:
+            raise CommandError(f"apps/{name} exists already. Choose another name.") from error
+        try:
+            super().handle(**{**options, "directory": str(folder), "template": str(APP_TEMPLATE)})
+        except CommandError:
+            folder.rmdir()
+            raise
+        self.register(f"apps.{name}")
+        self.stdout.write(f"Made apps/{name}. Begin with apps/{name}/models.py, then: make migrations migrate")
+
+    def register(self, app: str) -> None:
+        """Add the app to INSTALLED_APPS, behind the last app of this project; say so where that cannot be done."""
+        path = settings.BASE_DIR / "config" / "settings.py"
+        text, found = re.subn(
+            r'(\nINSTALLED_APPS = \[\n(?:.*\n)*?)((?:    "apps\.\w+",\n)+)\]', rf'\1\2    "{app}",\n]', path.read_text()
+        )
+        if found:
+            path.write_text(text)
+        else:
+            self.stderr.write(f'Add "{app}" to INSTALLED_APPS in config/settings.py: its list has another shape.')

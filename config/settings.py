@@ -1,0 +1,165 @@
+"""Settings of the project, and the only place that reads the environment.
+
+Every variable is described in .env.example. The process environment wins over the file .env.
+"""
+
+from pathlib import Path
+
+from django.utils.csp import CSP
+
+from config.env import Env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+env.read_file(BASE_DIR / ".env")
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="insecure-key-of-a-development-server" if DEBUG else "")
+env.require(
+    "SECRET_KEY",
+    SECRET_KEY,
+    'It is required while DEBUG is off. Make one with: python -c "import secrets; print(secrets.token_urlsafe(50))"',
+)
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
+env.require(
+    "ALLOWED_HOSTS",
+    ALLOWED_HOSTS or DEBUG,
+    "While DEBUG is off it names the hosts this site answers to, such as example.com,www.example.com",
+)
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+
+# One app a folder. `make app NAME=blog` adds yours after the last line that begins with "apps.
+INSTALLED_APPS = [
+    "apps.stack",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "apps.accounts",
+    "apps.pages",
+]
+
+MIDDLEWARE = [
+    # First, so that a probe needs no allowed host and is not redirected to https.
+    "apps.stack.health.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Data: DATABASE_URL, else the POSTGRES_* variables, else a file, so that manage.py works with nothing configured.
+if database := env.database("DATABASE_URL"):
+    DATABASES = {"default": database}
+elif postgres_host := env.str("POSTGRES_HOST", default=""):
+    DATABASES = {
+        "default": {
+            # Django's own; in development it waits for a server that is still starting.
+            "ENGINE": "apps.stack.postgresql" if DEBUG else "django.db.backends.postgresql",
+            "HOST": postgres_host,
+            "PORT": env.int("POSTGRES_PORT", default=5432, low=1, high=65535),
+            "NAME": env.str("POSTGRES_DB", default="app"),
+            "USER": env.str("POSTGRES_USER", default="app"),
+            "PASSWORD": env.str("POSTGRES_PASSWORD", default="app"),
+        }
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": BASE_DIR / "db.sqlite3",
+            # Writers wait for each other instead of failing with "database is locked".
+            "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"},
+        }
+    }
+if "postgresql" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
+    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+    # The development server has a thread a request, which would leave a connection behind each.
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 0 if DEBUG else 60)  # seconds
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage."
+        + ("StaticFilesStorage" if DEBUG else "ManifestStaticFilesStorage")
+    },
+}
+
+MAILERS = {"default": env.mailer("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25")}
+
+# Security: only what this site serves itself may run in its pages; https everywhere unless HTTPS is off.
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)  # one year
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{message}" if DEBUG else "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
+}

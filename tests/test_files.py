@@ -1,0 +1,126 @@
+"""The files of this project agree with each other."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def text(name):
+    return (ROOT / name).read_text()
+
+
+def targets():
+    return dict(re.findall(r"^([a-z.][a-z.-]*):.*?## (.+)$", text("Makefile"), re.M))
+
+
+def env_example():
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", text(".env.example"), re.M))
+
+
+def compose_variables(name):
+    """Return the ${VARIABLE:-default} of a Compose file, as a dict from name to default."""
+    return dict(re.findall(r"(?<!\$)\$\{([A-Z_]+)(?::-([^}]*))?\}", text(name)))
+
+
+def settings_variables():
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', text("config/settings.py")))
+
+
+def test_every_make_target_has_a_help_text():
+    rules = set(re.findall(r"^([a-z.][a-z.-]*):(?!=)", text("Makefile"), re.M)) - {"install"}
+
+    assert rules == set(targets())
+
+
+def test_every_make_target_is_phony_but_the_one_that_makes_a_file():
+    phony = set(re.search(r"^\.PHONY: ((?:.*\\\n)*.*)", text("Makefile"), re.M)[1].replace("\\", "").split())
+
+    assert set(targets()) - phony == {".env"}
+
+
+def test_every_make_target_is_in_the_readme():
+    rows = set(re.findall(r"`make ([a-z.-]+)", text("README.md")))
+
+    assert set(targets()) - {"help"} - rows == set()
+    assert rows - set(targets()) == set()
+
+
+def test_every_variable_is_in_env_example():
+    used = settings_variables() | set(compose_variables("compose.yaml"))
+
+    assert set(env_example()) == used
+
+
+def test_copy_of_env_example_changes_nothing():
+    defaults = compose_variables("compose.yaml")
+
+    assert {name: value for name, value in env_example().items() if name in defaults} == defaults
+
+
+def test_env_example_is_read_alike_by_compose_and_django():
+    from config import dotenv
+
+    assert dotenv.differences(text(".env.example"), {}) == []
+
+
+def test_make_env_does_not_overwrite_an_env_file():
+    rule = re.search(r"^\.env:(.*?)##", text("Makefile"), re.M)
+
+    assert rule[1].strip() == ""
+
+
+def test_readme_shows_files_that_exist():
+    named = re.findall(r"\]\((?!http)([^)#]+)\)", text("README.md"))
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("group", ["", "-dev", "-prod"])
+def test_lock_holds_what_pyproject_asks_for(group):
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads(text("pyproject.toml"))
+    wanted = project["project"]["dependencies"] + project["dependency-groups"].get(group[1:], [])
+    locked = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(f"requirements{group}.txt"), re.M))
+
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(locked[requirement.name.lower()]), requirement
+
+
+def test_locks_agree_on_versions():
+    def versions(name):
+        return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(name), re.M))
+
+    runtime = versions("requirements.txt")
+    for name in ("requirements-dev.txt", "requirements-prod.txt"):
+        assert {key: value for key, value in versions(name).items() if key in runtime} == runtime
+
+
+def test_locks_name_no_index_and_hash_everything():
+    for path in ROOT.glob("requirements*.txt"):
+        content = path.read_text()
+        assert "://" not in content
+        for block in re.split(r"^(?=[a-z0-9])", content, flags=re.M)[1:]:
+            assert "--hash=sha256:" in block, block
+
+
+def test_postgres_major_version_is_one():
+    assert set(re.findall(r"image: postgres:(\d+)", text("compose.yaml"))) == {"18"}
+
+
+def test_no_tracked_file_has_crlf_line_ends():
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("no git checkout here, or no git")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("git does not trust this checkout")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name and not name.endswith(".png")]
+
+    assert [path.name for path in paths if path.exists() and b"\r\n" in path.read_bytes()] == []
