@@ -31,7 +31,9 @@ CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 
 # One app a folder. `make app NAME=blog` adds yours after the last line that begins with "apps.
 INSTALLED_APPS = [
+    # Ahead of staticfiles, because all three have a `runserver` and the first one counts.
     "apps.stack",
+    "apps.devserver",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -16,8 +16,10 @@ def describe(error: BaseException, project) -> dict:
     """Return what the error page and the terminal show.
 
     {"title": str, "path": str, "line": int, "where": str, "frames": frames of the developer's own code, innermost
-    first, "text": the full traceback}; a frame is {"path", "line", "name", "source": [[number, text]]}.
+    first, "text": the full traceback, "ended": whether the project ended the process on purpose}; a frame is
+    {"path", "line", "name", "source": [[number, text]]}.
     """
+    ended = isinstance(error, SystemExit)
     linecache.clearcache()  # A snapshot may remember the lines of an older file.
     if isinstance(error, SystemExit) and error.__context__ is not None:
         error = error.__context__  # Django turns a CommandError into an exit.
@@ -34,6 +36,7 @@ def describe(error: BaseException, project) -> dict:
         "where": os.path.relpath(first["path"], project.root) if first["path"] else "",
         "frames": frames[:20],
         "text": full_text(error)[-4 * LONGEST :],
+        "ended": ended,
     }
 
 

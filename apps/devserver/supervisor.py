@@ -86,6 +86,7 @@ class Supervisor:
         self.settings = {"url": "", "editor": ""}
         self.next_tick = time.monotonic() + TICK
         self.ending = False
+        self.status = 0
 
     # ---- the loop
 
@@ -105,7 +106,7 @@ class Supervisor:
                 if time.monotonic() >= self.next_tick:
                     self.tick()
         self.stop()
-        return 0
+        return self.status
 
     def stop(self) -> None:
         self.listener.close()
@@ -352,6 +353,11 @@ class Supervisor:
         self.let_in()
 
     def failed(self, failure: dict) -> None:
+        if self.fresh and failure["ended"]:
+            # The project refuses to start, with sys.exit(): whatever starts it should know at once.
+            self.terminal.refused(failure)
+            self.status = 1
+            self.end()
         self.failure = failure
         self.is_reported = False
         self.failed_at = time.monotonic()
@@ -390,7 +396,7 @@ class Supervisor:
             self.resume({"the server, which ended by itself,": len(self.trace)})
         else:
             text = "The process that loads the project ended by itself: a crash, or os._exit()."
-            self.failed({"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text})
+            self.failed({"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "ended": False})
 
     def leave_to_django(self) -> None:
         """DEBUG is off: let Django's own server do it."""
