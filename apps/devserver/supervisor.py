@@ -353,9 +353,9 @@ class Supervisor:
         self.let_in()
 
     def failed(self, failure: dict) -> None:
-        if self.fresh and failure["ended"]:
+        if self.fresh and failure["refusal"]:
             # The project refuses to start, with sys.exit(): whatever starts it should know at once.
-            self.terminal.refused(failure)
+            print(failure["refusal"], file=sys.stderr)
             self.status = 1
             self.end()
         self.failure = failure
@@ -396,7 +396,7 @@ class Supervisor:
             self.resume({"the server, which ended by itself,": len(self.trace)})
         else:
             text = "The process that loads the project ended by itself: a crash, or os._exit()."
-            self.failed({"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "ended": False})
+            self.failed({"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "refusal": ""})
 
     def leave_to_django(self) -> None:
         """DEBUG is off: let Django's own server do it."""

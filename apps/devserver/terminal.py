@@ -36,9 +36,6 @@ class Terminal:
         place = f"{failure['where']}:{failure['line']}: " if failure["path"] else ""
         self.say(f"{place}{failure['title']}\nThe server goes on by itself when this is mended.")
 
-    def refused(self, failure: dict) -> None:
-        self.say(failure["title"])
-
     def crashed(self) -> None:
         self.say("The server process ended by itself; starting another.")
 
