@@ -31,7 +31,9 @@ CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 
 # One app a folder. `make app NAME=blog` adds yours after the last line that begins with "apps.
 INSTALLED_APPS = [
+    # Ahead of staticfiles, because all three have a `runserver` and the first one counts.
     "apps.stack",
+    "apps.devserver",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -80,7 +82,8 @@ if database := env.database("DATABASE_URL"):
 elif postgres_host := env.str("POSTGRES_HOST", default=""):
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.postgresql",
+            # Django's own; in development it waits for a server that is still starting.
+            "ENGINE": "apps.stack.postgresql" if DEBUG else "django.db.backends.postgresql",
             "HOST": postgres_host,
             "PORT": env.int("POSTGRES_PORT", default=5432, low=1, high=65535),
             "NAME": env.str("POSTGRES_DB", default="app"),
@@ -152,13 +155,13 @@ if HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{message}" if DEBUG else "{asctime} {levelname} {name}: {message}", "style": "{"},
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
-}
+if not DEBUG:
+    # Django's default prints nothing without DEBUG, and mails errors to ADMINS.
+    LOGGING = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": "WARNING"},
+        "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
+    }
