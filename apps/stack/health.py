@@ -1,5 +1,8 @@
 """Health endpoints for probes: Compose, a load balancer, an orchestrator."""
 
+import logging
+import re
+
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
@@ -51,3 +54,8 @@ class HealthMiddleware:
             state = readiness()
             return JsonResponse(state, status=200 if set(state.values()) == {OK} else 503)
         return self.get_response(request)
+
+
+def is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Say whether runserver should print a request: a probe that went well, every few seconds, is noise."""
+    return not re.match(r'"GET /(healthz|readyz) [^"]*" 200 ', record.getMessage())

@@ -1,3 +1,4 @@
+import logging
 from unittest import mock
 
 import pytest
@@ -50,3 +51,23 @@ def test_readyz_says_why_the_database_does_not_answer(client):
 @pytest.mark.django_db
 def test_other_paths_are_the_projects(client):
     assert client.get("/healthz/more").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "printed"),
+    [
+        ("GET /healthz HTTP/1.1", 200, False),
+        ("GET /readyz HTTP/1.1", 200, False),
+        ("GET /readyz HTTP/1.1", 503, True),
+        ("GET /healthz/more HTTP/1.1", 200, True),
+        ("GET / HTTP/1.1", 200, True),
+    ],
+)
+def test_runserver_does_not_print_probes_that_went_well(caplog, request_line, status, printed):
+    logger = logging.getLogger("django.server")
+    logger.addHandler(caplog.handler)
+
+    logger.info('"%s" %s %s', request_line, str(status), "17")
+
+    logger.removeHandler(caplog.handler)
+    assert bool(caplog.records) is printed
