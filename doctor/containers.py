@@ -69,8 +69,9 @@ def check_namesakes(stack: Stack) -> Iterator[Finding]:
 def check_states(stack: Stack) -> Iterator[Finding]:
     for container in filter(stack.is_own, stack.containers):
         state = container["State"]
-        health = (state.get("Health") or {}).get("Status", "")
         service = label(container, "service")
+        # A container that was stopped keeps the health that it had, or had not yet.
+        ill = state["Status"] == "running" and (state.get("Health") or {}).get("Status") == "unhealthy"
         failed = state["Status"] in ("exited", "dead") and state["ExitCode"] not in TOLD
         if label(container, "oneoff") == "True" or service not in stack.services:
             continue
@@ -81,11 +82,11 @@ def check_states(stack: Stack) -> Iterator[Finding]:
                 "It will be again.",
                 "Give the engine more: Docker Desktop > Settings > Resources; then: make up",
             )
-        elif failed or health == "unhealthy" or state["Status"] == "restarting":
+        elif failed or ill or state["Status"] == "restarting":
             # A container that exits writes its last words to both streams.
             log = stack.run("docker", "logs", f"--tail={LOG_LINES}", container["Id"])
             words = "\n".join(f"    {line}" for line in (log.stdout + log.stderr).splitlines()[-LOG_LINES:])
-            what = health if health == "unhealthy" else f"{state['Status']} with status {state['ExitCode']}"
+            what = "unhealthy" if ill else f"{state['Status']} with status {state['ExitCode']}"
             yield Finding(
                 "container",
                 f"{service} is {what}; its last words:\n{words}",

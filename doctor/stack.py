@@ -73,7 +73,9 @@ class Stack:
     @cached_property
     def config(self) -> dict[str, Any]:
         """compose.yaml as Compose understands it on this machine; empty where it does not."""
-        return self.json("docker", "compose", "--profile", "*", "config", "--format", "json") or {}
+        shown = self.run("docker", "compose", "--profile", "*", "config", "--format", "json")
+        # Its output is meant to be read by Compose again, so it doubles each dollar sign.
+        return json.loads(shown.stdout.replace("$$", "$")) if shown.returncode == 0 else {}
 
     @cached_property
     def services(self) -> dict[str, Any]:
@@ -144,8 +146,8 @@ class Stack:
         return {reading.name: reading.compose or "" for reading in dotenv.read(text, {})}
 
     def value(self, name: str) -> str:
-        """Return a variable as Compose resolves it: the environment, else .env, else the example's default."""
-        return self.environment.get(name) or self.env.get(name) or self.example.get(name, "")
+        """Return a variable as Compose resolves it: the environment, else .env; the example's default if empty."""
+        return self.environment.get(name, self.env.get(name)) or self.example.get(name, "")
 
 
 def label(container: dict[str, Any], name: str) -> str:
