@@ -16,7 +16,7 @@ $(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker or native))
 
 .DEFAULT_GOAL := help
 .PHONY: help up down restart logs ps open bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack lint format check backup reset
+	test test-stack lint format check doctor backup reset
 
 help: ## List what there is
 	@echo "Mode: $(MODE). MODE=docker or MODE=native behind a target decides otherwise."
@@ -115,6 +115,9 @@ endif
 	cp .env.example .env
 
 ##@ Check
+
+doctor: ## Say what is wrong on this machine and what mends it; FIX=1 mends what is safe
+	@bin/doctor $(if $(FIX),--fix)
 
 test: ## Run the tests on a real Postgres; ARGS="-k name" for some of them
 ifeq ($(MODE),docker)
