@@ -59,8 +59,10 @@ MIDDLEWARE = [
 ]
 if DEBUG:
     # For the dashboard: the requests of late, and a page with a button where a request fails for want of a migration.
-    MIDDLEWARE.insert(1, "apps.stack.dashboard.requests.RequestsMiddleware")
-    DEFAULT_EXCEPTION_REPORTER = "apps.stack.dashboard.report.ExceptionReporter"
+    MIDDLEWARE[1:1] = [
+        "apps.stack.dashboard.requests.RequestsMiddleware",
+        "apps.stack.dashboard.report.ReportMiddleware",
+    ]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -15,13 +15,12 @@ STATEMENT_TIMEOUT = 5000  # milliseconds, after which Postgres itself ends what 
 
 # What the driver's message means, and the cure; the first that matches.
 REASONS = [
-    (r"resolve host|translate host name|Name or service", "There is no host {host}: its container is not running.", "make up"),
-    (r"[Cc]onnection refused", "Nothing listens at {host}:{port}: the server is not running.", "make up"),
-    (r"No such file or directory", "There is no server behind {host}: it is not running.", "make up"),
-    (r"the database system is", "The server is starting or stopping. Look again in a moment.", "make logs"),
-    (r"password authentication failed", "The server refused the password: its volume was made with another one.", ""),
-    (r'database ".*" does not exist', "The server is there, and it has no database {name}.", ""),
-    (r"too many clients|remaining connection slots", "All connections are taken.", "make restart"),
+    ("resolve host|Name or service", "There is no host {host}: its container is not running.", "make up"),
+    ("[Cc]onnection refused", "Nothing listens at {host}:{port}: the server is not running.", "make up"),
+    ("the database system is", "The server is starting or stopping. Look again in a moment.", "make logs"),
+    ("password authentication failed", "The server refused the password: its volume was made with another one.", ""),
+    ('database ".*" does not exist', "The server is there, and it has no database {name}.", ""),
+    ("too many clients|connection slots", "All connections are taken.", "make restart"),
 ]
 
 
@@ -73,7 +72,8 @@ def ask(blank: Database) -> Database:
             label = f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}"
             answered = blank._replace(label=label, facts=tuple(facts(cursor)))
         return answered._replace(**migrations())
-    except DatabaseError as error:
+    except Exception as error:
+        # Not DatabaseError alone: a driver that is missing, for one, raises ImproperlyConfigured.
         return blank._replace(error=str(error).strip().partition("\n")[0], **explain(str(error)))
     finally:
         connection.close()
@@ -84,11 +84,13 @@ def facts(cursor):
     if connection.vendor != "postgresql":
         yield "file", str(config["NAME"])
         return
-    cursor.execute("SELECT pg_database_size(current_database()), count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL")
-    size, clients = cursor.fetchone()
+    cursor.execute(
+        "SELECT pg_database_size(current_database()), count(*), current_setting('max_connections') "
+        "FROM pg_stat_activity WHERE client_port IS NOT NULL"
+    )
+    size, clients, limit = cursor.fetchone()
     yield "database", f"{config['NAME']}, {filesizeformat(size)}"
-    cursor.execute("SELECT current_setting('max_connections')")
-    yield "connections", f"{clients} of {cursor.fetchone()[0]}"
+    yield "connections", f"{clients} of {limit}"
     if volume := volume_name():
         yield "volume", volume
 

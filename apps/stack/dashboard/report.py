@@ -1,5 +1,7 @@
 """The page of a request that failed because migrations wait."""
 
+import traceback
+
 from django.db import OperationalError, ProgrammingError
 from django.template.loader import render_to_string
 from django.views.debug import ExceptionReporter as DjangoExceptionReporter
@@ -22,7 +24,7 @@ def is_about_schema(error: BaseException | None) -> bool:
 class ExceptionReporter(DjangoExceptionReporter):
     """Django's, but for a missing table or column while migrations wait: then it shows those and a button.
 
-    As DEFAULT_EXCEPTION_REPORTER it also sees what fails outside of views, and only while DEBUG is on.
+    Unlike a middleware's process_exception it also sees what fails outside of views.
     """
 
     def get_traceback_html(self):
@@ -36,9 +38,25 @@ class ExceptionReporter(DjangoExceptionReporter):
         context = {
             "database": database,
             "error": str(self.exc_value).partition("\n")[0],
-            "traceback": super().get_traceback_text(),
+            # Not Django's text, which shows every local variable, and to show a queryset is to run its query again.
+            "traceback": "".join(traceback.format_exception(self.exc_value)),
             "not_local": why_not_local(self.request),
             # What was sent with any other method would be lost on the way.
             "next": self.request.get_full_path() if self.request.method == "GET" else "",
         }
         return render_to_string("stack/pending.html", context, self.request)
+
+
+class ReportMiddleware:
+    """Let requests be reported by the class above.
+
+    The setting DEFAULT_EXCEPTION_REPORTER would do it too, but Django imports that while it configures logging, long
+    before there are apps.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.exception_reporter_class = ExceptionReporter
+        return self.get_response(request)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from django.db import connections
 
-KEPT = 30
+KEPT = 15
 PATH_LENGTH = 200  # characters
 OWN = "/_stack/"
 

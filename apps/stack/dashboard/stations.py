@@ -18,7 +18,10 @@ OPEN, REFUSED, CLOSED = "open", "refused", "closed"
 
 
 class Station(NamedTuple):
-    """A part. state: OK, WARNING or BROKEN; reason: the state in words; link: how the part before reaches it."""
+    """A part. state: OK, WARNING or BROKEN; reason: the state in words.
+
+    link: how the part before reaches it. cure: the command that closes what is open to others.
+    """
 
     title: str
     subtitle: str
@@ -58,7 +61,7 @@ def listens_text(listens: list[str], port: int) -> str:
 def chain(request: HttpRequest, listens: list[str], database: Database) -> list[Station]:
     """Return the stations in the order in which a request passes them."""
     port = int(request.META["SERVER_PORT"])
-    browser = Station("Browser", "you", OK, "It got this page", (("asked for", request.get_host()),))
+    browser = Station("Browser", "you", OK, "It got this page.", (("asked for", request.get_host()),))
     if network.IN_CONTAINER:
         return [browser, host_station(port), web_station(port, listens), database_station(database)]
     return [browser, process_station(port, listens), database_station(database)]
@@ -66,12 +69,12 @@ def chain(request: HttpRequest, listens: list[str], database: Database) -> list[
 
 def host_station(port: int) -> Station:
     if not settings.WEB_PORT:
-        reason = "Compose did not start this container: docker ps tells the address"
+        reason = "Compose did not start this container: docker ps tells the address."
         return Station("Your machine", "published port", WARNING, reason, (("publishes", "not known in here"),))
     facts = (("publishes", f"{settings.WEB_HOST}:{settings.WEB_PORT}"), ("leads to", f"port {port} of web"))
     if is_loopback(settings.WEB_HOST):
-        return Station("Your machine", "published port", OK, "Open to this machine alone", facts, "http")
-    reason = "Open to the whole network, past a firewall such as ufw"
+        return Station("Your machine", "published port", OK, "Open to this machine alone.", facts, "http")
+    reason = "Open to the whole network, past a firewall such as ufw."
     return Station("Your machine", "published port", WARNING, reason, facts, "http", "make up")
 
 
@@ -83,7 +86,9 @@ def web_station(port: int, listens: list[str]) -> Station:
         ("EXPOSE", f"{exposed()}: a label, it opens nothing"),
     )
     reached = any(network.is_open(each.address, listens) for each in inside)
-    reason = "The server answers" if reached else "It listens on the container's own loopback, which nothing else reaches"
+    reason = (
+        "The server answers." if reached else "It listens on the container's own loopback, which nothing else reaches."
+    )
     link = f"{settings.WEB_PORT or '…'} → {port}"
     return Station("web", f"container {socket.gethostname()}", OK if reached else WARNING, reason, facts, link)
 
@@ -95,8 +100,8 @@ def process_station(port: int, listens: list[str]) -> Station:
         ("isolates", "Python packages, not the network"),
     )
     if all(is_loopback(address) for address in listens):
-        return Station("runserver", "no container", OK, "It answers, to this machine alone", facts, "http")
-    reason = "It answers, to the whole network"
+        return Station("runserver", "no container", OK, "It answers, to this machine alone.", facts, "http")
+    reason = "It answers, to the whole network."
     return Station("runserver", "no container", WARNING, reason, facts, "http", "make up")
 
 
@@ -104,13 +109,13 @@ def database_station(database: Database) -> Station:
     facts = (("address", database.where), *database.facts)
     subtitle, link = database.label, "SQL"
     if database.error:
-        return Station("db", subtitle, BROKEN, database.reason, facts, link, database.cure)
+        return Station("db", subtitle, BROKEN, database.reason, facts, link)
     if database.trouble:
-        return Station("db", subtitle, BROKEN, "It answers; the migrations cannot be read", facts, link)
+        return Station("db", subtitle, BROKEN, "It answers; the migrations cannot be read.", facts, link)
     if waiting := len(database.pending):
-        reason = f"It answers; {waiting} migration{'s wait' if waiting > 1 else ' waits'}"
+        reason = f"It answers; {waiting} migration{'s wait' if waiting > 1 else ' waits'}."
         return Station("db", subtitle, WARNING, reason, facts, link)
-    return Station("db", subtitle, OK, "It answers, all migrations applied", facts, link)
+    return Station("db", subtitle, OK, "It answers, all migrations applied.", facts, link)
 
 
 def is_named(host: str) -> bool:
@@ -151,7 +156,8 @@ def published() -> list[Addresses]:
 
 def named_hosts() -> list[str]:
     """Return the hosts by which other machines may ask for the site."""
-    return [host for host in settings.ALLOWED_HOSTS if host not in ("*", "localhost") and not is_loopback(host)]
+    own = [each.address for each in network.interfaces()]
+    return [host for host in settings.ALLOWED_HOSTS if host not in ("*", *own) and not is_loopback(host)]
 
 
 def fate(each: network.Interface, listens: list[str]) -> tuple[str, str]:

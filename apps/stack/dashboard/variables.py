@@ -65,7 +65,7 @@ def variable(name: str, value: Any, reading: dotenv.Reading | None, compose: str
         origin = f".env, line {reading.line}"
     else:
         # A default stands in settings.py for everybody to read.
-        return Variable(name, "–" if value in (None, "") else str(value), "default")
+        return Variable(name, "" if value is None else str(value), "default")
     return Variable(name, shown(name, value), origin, warning)
 
 
