@@ -30,7 +30,7 @@ def test_missing_table_while_a_migration_waits_shows_it_and_the_button(browser, 
 
 
 def test_missing_column_does_too(browser, unmigrated):
-    response = browser.get("/query/SELECT nothing FROM accounts_user/")
+    response = browser.get("/query/SELECT missing FROM accounts_user/")
 
     assert "1 migration waits" in words(response)
 
