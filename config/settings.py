@@ -89,7 +89,8 @@ if database := env.database("DATABASE_URL"):
 elif postgres_host := env.str("POSTGRES_HOST", default=""):
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.postgresql",
+            # Django's own; in development it waits for a server that is still starting.
+            "ENGINE": "apps.stack.postgresql" if DEBUG else "django.db.backends.postgresql",
             "HOST": postgres_host,
             "PORT": env.int("POSTGRES_PORT", default=5432, low=1, high=65535),
             "NAME": env.str("POSTGRES_DB", default="app"),

@@ -119,12 +119,13 @@ def test_password_may_have_any_character(settings_of, password):
     [
         ({}, "django.db.backends.sqlite3"),
         ({"POSTGRES_HOST": ""}, "django.db.backends.sqlite3"),
-        ({"POSTGRES_HOST": "db"}, "django.db.backends.postgresql"),
+        ({"POSTGRES_HOST": "db"}, "apps.stack.postgresql"),
+        ({"POSTGRES_HOST": "db", "DEBUG": "0", **PRODUCTION}, "django.db.backends.postgresql"),
         ({"POSTGRES_HOST": "db", "DATABASE_URL": "sqlite:////tmp/x.sqlite3"}, "django.db.backends.sqlite3"),
     ],
 )
 def test_database_is_the_url_else_postgres_else_a_file(settings_of, variables, engine):
-    assert settings_of(DEBUG="1", **variables)["DATABASES"]["default"]["ENGINE"] == engine
+    assert settings_of(**{"DEBUG": "1", **variables})["DATABASES"]["default"]["ENGINE"] == engine
 
 
 @pytest.mark.parametrize("word", ["true", "True", "1", "yes", "on", " true "])
@@ -196,8 +197,11 @@ LINES = [
     ("S='it\\'s'", "it's", "it\\'s"),
     ('S="a\\nb"', "a\nb", "a\\nb"),
     ("S=${MISSING:-x}", "x", "${MISSING:-x}"),
+    ("S=${MISSING+x}", "", "${MISSING+x}"),
     ("S='abc", "nothing: the quote is never closed", "'abc"),
-    ("S=a${b", "nothing: ${ is never closed", "a${b"),
+    ("S=a${b", "nothing: its ${ is not of the form ${NAME}", "a${b"),
+    ("S=${}", "nothing: its ${ is not of the form ${NAME}", "${}"),
+    ("S='a'b", "nothing: it takes what is behind the closing quote for another line", "'a'b"),
     ("S=${b:?no}", "nothing: b is required by it and not set", "${b:?no}"),
 ]
 
