@@ -28,6 +28,9 @@ env.require(
     "While DEBUG is off it names the hosts this site answers to, such as example.com,www.example.com",
 )
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+# Where Compose publishes the site, which cannot be seen from inside the container. Empty outside of Compose.
+WEB_HOST = env.str("WEB_HOST", default="")
+WEB_PORT = env.int("WEB_PORT", default=0, high=65535)
 
 # One app a folder. `make app NAME=blog` adds yours after the last line that begins with "apps.
 INSTALLED_APPS = [
@@ -56,6 +59,12 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+if DEBUG:
+    # For the dashboard: the requests of late, and a page with a button where a request fails for want of a migration.
+    MIDDLEWARE[1:1] = [
+        "apps.stack.dashboard.requests.RequestsMiddleware",
+        "apps.stack.dashboard.report.ReportMiddleware",
+    ]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
