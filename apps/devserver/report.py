@@ -1,7 +1,5 @@
 """Describe an error of the project as data, the developer's own lines first."""
 
-# ruff: noqa: PTH
-
 import linecache
 import os
 import traceback
