@@ -129,7 +129,7 @@ else
 endif
 
 test-stack: ## Run the tests of the stack itself, which take minutes and a Docker engine
-	bin/native --test pytest apps/devserver tests/native tests/stack $(ARGS)
+	bin/native --test pytest apps/devserver/tests tests/browser tests/native tests/stack $(ARGS)
 
 lint: ## Look for faults and odd formatting
 	$(RUN) ruff check
