@@ -106,7 +106,7 @@ def error_page(failure: dict, headers: dict[str, str], editor: str, generation: 
 
 def frame_html(frame: dict, editor: str) -> str:
     lines = "".join(
-        f'<span{" class=here" * (number == frame["line"])}><i>{number}</i>{html.escape(text)}</span>'
+        f"<span{' class=here' * (number == frame['line'])}><i>{number}</i>{html.escape(text)}</span>"
         for number, text in frame["source"]
     )
     link = html.escape(editor.format(path=quote(frame["path"]), line=frame["line"]))

@@ -263,7 +263,9 @@ class Supervisor:
         if len(self.snapshots) > SNAPSHOTS:
             # The one that saves least: it was taken soonest after the one before it. The first stays.
             pairs = zip(self.snapshots, self.snapshots[1:], strict=False)
-            gaps = [(late.time - early.time, late.position, late) for early, late in pairs if late.before not in self.hot]
+            gaps = [
+                (late.time - early.time, late.position, late) for early, late in pairs if late.before not in self.hot
+            ]
             if gaps:
                 spare = min(gaps, key=lambda gap: gap[:2])[2]
                 self.snapshots.remove(spare)

@@ -12,7 +12,7 @@ import pytest
 
 from .site import FILES, Site
 
-PROBE = '''
+PROBE = """
 import sys, weakref
 from django.apps import apps
 from django.conf import settings
@@ -58,7 +58,7 @@ def probe(request):
         "path": sys.path,
         "main": sys.modules["__main__"].__file__,
     })
-'''
+"""
 
 # The texts that each file may have; None for no file at all.
 VARIANTS = {
@@ -70,8 +70,12 @@ VARIANTS = {
     ],
     "config/urls.py": [
         FILES["config/urls.py"],
-        FILES["config/urls.py"].replace('path("slow", views.slow),', 'path("slower", views.slow), path("x", views.page),'),
-        FILES["config/urls.py"].replace("from blog import views", "from shop import views as other\nfrom blog import views"),
+        FILES["config/urls.py"].replace(
+            'path("slow", views.slow),', 'path("slower", views.slow), path("x", views.page),'
+        ),
+        FILES["config/urls.py"].replace(
+            "from blog import views", "from shop import views as other\nfrom blog import views"
+        ),
     ],
     "config/__init__.py": ["", "NAME = 'config'", "import shop\nNAME = 'config with shop'"],
     "blog/models.py": [
