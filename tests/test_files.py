@@ -103,13 +103,8 @@ def test_locks_agree_on_versions():
         return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(name), re.M))
 
     runtime = versions("requirements.txt")
-    for name in (
-        "requirements-browser.txt",
-        "requirements-dev.txt",
-        "requirements-native.txt",
-        "requirements-prod.txt",
-    ):
-        assert {key: value for key, value in versions(name).items() if key in runtime} == runtime
+    for path in ROOT.glob("requirements-*.txt"):
+        assert {key: value for key, value in versions(path.name).items() if key in runtime} == runtime, path.name
     development, native = versions("requirements-dev.txt"), versions("requirements-native.txt")
     assert {key: value for key, value in native.items() if key in development} == development
 

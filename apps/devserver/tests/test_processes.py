@@ -101,7 +101,7 @@ def test_a_thread_started_by_a_module_is_never_copied(fresh_site):
 
     assert site.text() == "0001 True"
     assert "a module started a thread (work)" in site.log.read_text()
-    assert "blog/worker.py" not in site.status()["points"][-1]
+    assert "blog/worker.py" not in site.status()["snapshots"][-1]
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_a_connection_opened_by_a_module_is_never_copied(fresh_site, code):
     site.edit("blog/views.py", '"0000"', '"0001"')
 
     assert site.text() == "0001"
-    assert site.status()["points"] == ["manage.py", "config/__init__.py"][: len(site.status()["points"])]
+    assert site.status()["snapshots"] == ["manage.py", "config/__init__.py"][: len(site.status()["snapshots"])]
     assert "a module opened a connection" in site.log.read_text()
 
 
 def test_no_process_and_no_descriptor_leaks(site):
     def census():
-        site.until(lambda: len(site.family()) <= site.status()["snapshots"] * 2 + 2)
+        site.until(lambda: len(site.family()) <= len(site.status()["snapshots"]) * 2 + 2)
         return len(list(Path(f"/proc/{site.process.pid}/fd").iterdir()))
 
     for number in range(30):
