@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 
 package = ModuleType("_devserver")
-package.__path__ = [os.path.dirname(os.path.abspath(__file__))]  # noqa: PTH
+package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
 sys.modules["_devserver"] = package
 
 if sys.argv[1] == "supervise":

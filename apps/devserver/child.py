@@ -3,8 +3,6 @@
 It starts as a fresh interpreter, so what it loads is what `python manage.py runserver` would load.
 """
 
-# ruff: noqa: PTH
-
 import os
 import runpy
 import signal

@@ -1,7 +1,5 @@
 """The supervisor's side of the processes that hold the project."""
 
-# ruff: noqa: PTH
-
 import ctypes
 import json
 import os
@@ -11,10 +9,13 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from . import channel
 from .entry import ENGINE
 
+RETRY = 0.005  # seconds
+SNAPSHOTS = 16
 GRACE = 0.25  # seconds that processes get to end by themselves
 
 
@@ -63,6 +64,13 @@ class Snapshot:
                 ours.close()
                 return None
         return Live(ours)
+
+
+def thin_out(snapshots: list[Snapshot], hot: list[str]) -> list[Snapshot]:
+    """Return the snapshot to drop where there are too many: the one taken soonest after another saves least."""
+    pairs = pairwise(snapshots)
+    gaps = [(late.time - early.time, late.position, late) for early, late in pairs if late.before not in hot]
+    return [min(gaps, key=lambda gap: gap[:2])[2]] if gaps and len(snapshots) > SNAPSHOTS else []
 
 
 def spawn(plan: dict, environment: dict[bytes, bytes], orders: dict) -> Live:

@@ -3,8 +3,6 @@
 The supervisor keeps these records. A snapshot is good for as long as all that was recorded before it holds.
 """
 
-# ruff: noqa: PTH (the paths are strings from audit events, hundreds of them in a start)
-
 import os
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Pause copies of the loading process, so that a later load can go on from there."""
 
-# ruff: noqa: PTH (the names in /proc are read as they are)
-
 import fcntl
 import gc
 import os
@@ -51,7 +49,7 @@ class Snapshots:
             self.pause(path)
         elif not self.refused:
             self.refused = True
-            self.recorder.tell({"obstacle": obstacle, "before": path})
+            self.recorder.tell({"obstacle": {"before": path, "reason": obstacle}})
 
     def obstacle(self) -> str | None:
         """Say what of this process can't be shared with a copy of it, if anything."""

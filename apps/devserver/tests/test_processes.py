@@ -82,11 +82,18 @@ def test_exit_handlers_run_once_at_the_end(fresh_site):
 def test_a_thread_started_by_a_module_is_never_copied(fresh_site):
     site = fresh_site
     site.edit("blog/apps.py", 'name = "blog"', 'name = "blog"\n    def ready(self):\n        from . import worker')
-    site.write("blog/worker.py", "import threading, time\nCOUNT = []\ndef work():\n    while True:\n        COUNT.append(1)\n"
-               "        time.sleep(0.01)\nthreading.Thread(target=work, daemon=True, name='work').start()\n")
+    site.write(
+        "blog/worker.py",
+        "import threading, time\nCOUNT = []\ndef work():\n    while True:\n        COUNT.append(1)\n"
+        "        time.sleep(0.01)\nthreading.Thread(target=work, daemon=True, name='work').start()\n",
+    )
     site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(f'{VERSION} {alive()}')")
-    site.edit("blog/views.py", "def index", "def alive():\n    from .worker import COUNT\n    seen = len(COUNT)\n"
-              "    time.sleep(0.1)\n    return len(COUNT) > seen\ndef index")
+    site.edit(
+        "blog/views.py",
+        "def index",
+        "def alive():\n    from .worker import COUNT\n    seen = len(COUNT)\n"
+        "    time.sleep(0.1)\n    return len(COUNT) > seen\ndef index",
+    )
     site.start()
     assert site.text() == "0000 True"
 
@@ -94,7 +101,7 @@ def test_a_thread_started_by_a_module_is_never_copied(fresh_site):
 
     assert site.text() == "0001 True"
     assert "a module started a thread (work)" in site.log.read_text()
-    assert "blog/worker.py" not in site.status()["points"][-1]
+    assert "blog/worker.py" not in site.status()["snapshots"][-1]
 
 
 @pytest.mark.parametrize(
@@ -113,13 +120,13 @@ def test_a_connection_opened_by_a_module_is_never_copied(fresh_site, code):
     site.edit("blog/views.py", '"0000"', '"0001"')
 
     assert site.text() == "0001"
-    assert site.status()["points"] == ["manage.py", "config/__init__.py"][: len(site.status()["points"])]
+    assert site.status()["snapshots"] == ["manage.py", "config/__init__.py"][: len(site.status()["snapshots"])]
     assert "a module opened a connection" in site.log.read_text()
 
 
 def test_no_process_and_no_descriptor_leaks(site):
     def census():
-        site.until(lambda: len(site.family()) <= site.status()["snapshots"] * 2 + 2)
+        site.until(lambda: len(site.family()) <= len(site.status()["snapshots"]) * 2 + 2)
         return len(list(Path(f"/proc/{site.process.pid}/fd").iterdir()))
 
     for number in range(30):
@@ -147,8 +154,11 @@ def test_it_works_with_one_line_in_the_settings(fresh_site):
 
 def test_python_m_django(fresh_site):
     site = fresh_site
-    site.start(command=[sys.executable, "-X", "utf8", "-m", "django"], DJANGO_SETTINGS_MODULE="config.settings",
-               PYTHONPATH=str(site.root))
+    site.start(
+        command=[sys.executable, "-X", "utf8", "-m", "django"],
+        DJANGO_SETTINGS_MODULE="config.settings",
+        PYTHONPATH=str(site.root),
+    )
     site.edit("blog/views.py", '"0000"', '"0001"')
 
     assert site.text() == "0001"
@@ -201,13 +211,16 @@ def test_a_taken_port_is_said(fresh_site):
 
 def test_a_subclass_prepares_the_database_once(fresh_site):
     site = fresh_site
-    site.write("blog/management/commands/runserver.py", """\
+    site.write(
+        "blog/management/commands/runserver.py",
+        """\
 from tools.devserver.management.commands.runserver import Command as Base
 class Command(Base):
     def check_migrations(self):
         with open("calls", "a") as file:
             file.write("x")
-""")
+""",
+    )
     site.write("blog/management/__init__.py", "")
     site.write("blog/management/commands/__init__.py", "")
     site.edit("config/settings.py", '"tools.devserver", ', '"blog", "tools.devserver", ')

@@ -65,4 +65,4 @@ def test_events_are_there_as_soon_as_the_writer_goes_on(tmp_path):
 
 def test_proc_is_not_native(tmp_path):
     assert not is_native("/proc/self")
-    assert is_native(os.path.realpath("/tmp")) == is_native("/tmp")  # noqa: PTH
+    assert is_native(os.path.realpath("/tmp")) == is_native("/tmp")
