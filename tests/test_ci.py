@@ -25,7 +25,7 @@ def test_images_of_the_stack_are_provided(checks):
 def test_needs_come_first_and_once(checks):
     plan = checks["plan"](["lint", "stack"])
 
-    assert plan == ["packages", "linters", "engine", "lint", "images", "stack"]
+    assert plan == ["packages", "linters", "engine", "lint", "browser", "images", "stack"]
 
 
 def test_every_step_of_the_workflow_is_known(checks):
