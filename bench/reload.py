@@ -79,7 +79,7 @@ def wait_for(port: int, kind: str, number: int, result: Result | None = None) ->
             else:
                 result.stale += 1
         time.sleep(PAUSE)
-    raise SystemExit(f"The server on port {port} did not take {kind} {number} within {GIVE_UP:.0f} s.")
+    raise SystemExit(f"Port {port} did not answer {kind} {number} within {GIVE_UP:.0f} s. Its last answer: {answer}")
 
 
 def measure(name: str, root: Path, port: int, edits: int, kinds: list[str], files: dict) -> list[Result]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS, MODULES = 30, 10  # own apps, and modules in each
+MIDDLE = f"own{APPS // 2}"  # the app whose files are edited: as many are loaded before it as after it
 
 PACKAGES = """
 django>=6.0,<6.2 django-watchfiles djangorestframework django-filter django-extensions django-crispy-forms crispy-bootstrap5
@@ -52,9 +53,9 @@ SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001", "guardian.W001", "account.W001"]
 URLS = """
 from django.contrib import admin
 from django.urls import include, path
-import bench_views
-urlpatterns = [path("bench", bench_views.bench, {{"number": 0}}), path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")), {includes}]
+from django.utils.module_loading import import_string
+urlpatterns = [path("admin/", admin.site.urls), path("accounts/", include("allauth.urls")), {before},
+    path("bench", import_string("{middle}.views.bench"), {{"number": 0}}), {after}]
 """
 
 BENCH_VIEW = """
@@ -94,10 +95,10 @@ OWN = {
 }
 
 FILES = {
-    "view": ("bench_views.py", "NUMBER = {}\n"),
+    "view": (f"{MIDDLE}/views.py", "NUMBER = {}\n"),
     "template": ("templates/bench.html", "{}"),
     "url": ("config/urls.py", '"number": {}}}'),
-    "model": ("own15/models.py", "BENCH = {}\n"),
+    "model": (f"{MIDDLE}/models.py", "BENCH = {}\n"),
     "settings": ("config/settings.py", "BENCH = {}\n"),
 }
 NATIVE_SERVERS = {"stock": FILES, "watchfiles": FILES, "this": FILES}
@@ -116,14 +117,16 @@ def generate(root: Path) -> Path:
     """Write a project of some 300 modules."""
     shutil.rmtree(root, ignore_errors=True)
     own = [f"own{number}" for number in range(APPS)]
+    routes = [f"path('{app}/', include('{app}.urls'))" for app in own]
     files = {
         "manage.py": "import os, sys\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')\n"
         "if os.environ.get('BENCH_SERVER') == 'this':\n    from devserver.entry import take_over\n    take_over(sys.argv)\n"
         "from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n",
         "config/__init__.py": "",
         "config/settings.py": SETTINGS.format(third_party=THIRD_PARTY, own=own),
-        "config/urls.py": URLS.format(includes=", ".join(f"path('{app}/', include('{app}.urls'))" for app in own)),
-        "bench_views.py": BENCH_VIEW.format(imports="from own15.models import Own15", model="Own15.BENCH"),
+        "config/urls.py": URLS.format(
+            before=", ".join(routes[: APPS // 2]), middle=MIDDLE, after=", ".join(routes[APPS // 2 :])
+        ),
         "templates/bench.html": "0",
     }
     for app in own:
@@ -133,6 +136,8 @@ def generate(root: Path) -> Path:
             inner = f"from . import service{number + 1}\n" if number + 1 < services else ""
             body = "\n".join(f"def step{step}(value):\n    return [value, {step}]\n" for step in range(30))
             files[f"{app}/service{number}.py"] = inner + body
+    bench = BENCH_VIEW.format(imports="", model=f"{MIDDLE.capitalize()}.BENCH")
+    files[f"{MIDDLE}/views.py"] += bench
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text.lstrip("\n"))
@@ -165,7 +170,7 @@ def this(root: Path) -> dict:
 def use(root: Path, server: str) -> dict:
     """Choose the server by the variable that any user would set."""
     (root / "compose.override.yaml").write_text(f"services:\n  web:\n    environment:\n      DEVSERVER: '{server}'\n")
-    return {"view": FILES["view"], "url": FILES["url"]}
+    return {"view": ("bench_views.py", "NUMBER = {}\n"), "url": FILES["url"]}
 
 
 COMPOSE_SERVERS = {"stock": stock, "this": this}
