@@ -26,7 +26,7 @@ COPY . .
 ENV DEBUG=false
 RUN python -m compileall -q . && \
     SECRET_KEY=only-for-this-line ALLOWED_HOSTS=localhost python manage.py collectstatic --noinput
-USER app
+USER 10001
 CMD ["gunicorn", "--bind=0.0.0.0:8000", "--worker-tmp-dir=/dev/shm", "config.wsgi"]
 
 # Development: bind-mount the checkout over /app. It comes last, so `docker build .` makes this one.

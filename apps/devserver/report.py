@@ -14,8 +14,10 @@ def describe(error: BaseException, project) -> dict:
     """Return what the error page and the terminal show.
 
     {"title": str, "path": str, "line": int, "where": str, "frames": frames of the developer's own code, innermost
-    first, "text": the full traceback}; a frame is {"path", "line", "name", "source": [[number, text]]}.
+    first, "text": the full traceback, "refusal": what the project said when it ended the process on purpose, or ""};
+    a frame is {"path", "line", "name", "source": [[number, text]]}.
     """
+    refusal = str(error.code) if isinstance(error, SystemExit) else ""
     linecache.clearcache()  # A snapshot may remember the lines of an older file.
     if isinstance(error, SystemExit) and error.__context__ is not None:
         error = error.__context__  # Django turns a CommandError into an exit.
@@ -32,6 +34,7 @@ def describe(error: BaseException, project) -> dict:
         "where": os.path.relpath(first["path"], project.root) if first["path"] else "",
         "frames": frames[:20],
         "text": full_text(error)[-4 * LONGEST :],
+        "refusal": refusal,
     }
 
 

@@ -85,6 +85,7 @@ class Supervisor:
         self.history: deque[dict] = deque(maxlen=50)
         self.next_tick = time.monotonic() + TICK
         self.is_ending = False
+        self.status = 0
 
     # ---- the loop
 
@@ -104,7 +105,7 @@ class Supervisor:
                 if time.monotonic() >= self.next_tick:
                     self.tick()
             self.stop()
-        return 0
+        return self.status
 
     def end(self) -> None:
         self.is_ending = True
@@ -313,6 +314,11 @@ class Supervisor:
         self.clients.tell(self.state())
 
     def hear_failed(self, failure: dict) -> None:
+        if self.fresh and failure["refusal"]:
+            # The project refuses to start, with sys.exit(): whatever starts it should know at once.
+            print(failure["refusal"], file=sys.stderr)
+            self.status = 1
+            self.end()
         self.failure, self.is_reported = failure, False
         self.ended = time.monotonic()
 
@@ -383,7 +389,8 @@ class Supervisor:
             self.resume({"the server, which ended by itself,": len(self.trace)})
         else:
             text = "The process that loads the project ended by itself: a crash, or os._exit()."
-            self.hear_failed({"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text})
+            failure = {"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "refusal": ""}
+            self.hear_failed(failure)
 
     def leave_to_django(self, _) -> None:
         """DEBUG is off: let Django's own server do it."""

@@ -33,19 +33,29 @@ def free_port() -> int:
             return port
 
 
+def environment(**variables: str | None) -> dict[str, str]:
+    """Return this process's environment without the variables that the stack reads, and with those that are given."""
+    own = {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
+    return own | {name: value for name, value in variables.items() if value is not None}
+
+
 def run(
-    *command: str, cwd: Path = ROOT, timeout: float = TIMEOUT, check: bool = True, input: str = "", **variables: str
-):
+    *command: str,
+    cwd: Path = ROOT,
+    timeout: float = TIMEOUT,
+    check: bool = True,
+    input: str = "",
+    **variables: str | None,
+) -> subprocess.CompletedProcess[str]:
     """Return the finished process with its stdout and stderr as text.
 
     variables: what the environment has besides. Raises AssertionError with the output where the command fails
     (unless check is false) or takes longer than timeout, in seconds; then it is ended with all its children.
     """
-    environment = {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
     process = subprocess.Popen(
         command,
         cwd=cwd,
-        env=environment | variables,
+        env=environment(**variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -25,8 +25,9 @@ import pathlib, sys
 lines = pathlib.Path(sys.argv[-1]).read_text().split()
 if "bad" in lines:
     sys.exit("no such package: bad")
+[folder] = pathlib.Path({str(python.parent.parent / "lib")!r}).glob("*/site-packages")
 for name in lines:
-    next(pathlib.Path({str(python.parent.parent / "lib")!r}).glob("*/site-packages")).joinpath(name + ".py").write_text("")
+    (folder / f"{{name}}.py").write_text("")
 """)
     path.chmod(0o755)
 

@@ -36,8 +36,8 @@ def test_an_error_is_shown_and_its_cure_is_live(site, name, old, new, message):
 
 @pytest.mark.parametrize(("name", "old", "new", "message"), BROKEN)
 def test_an_error_at_the_very_first_start(fresh_site, name, old, new, message):
-    if name == "manage.py":
-        pytest.skip("manage.py itself must run to start anything")
+    if name == "manage.py" or "sys.exit" in new:
+        pytest.skip("manage.py itself must run to start anything, and sys.exit() asks for the end")
     site = fresh_site
     site.edit(name, old, new)
     site.start()
@@ -46,6 +46,15 @@ def test_an_error_at_the_very_first_start(fresh_site, name, old, new, message):
 
     site.restore(name)
     assert site.get() == (200, b"0000")
+
+
+def test_a_project_that_refuses_to_start_is_not_held_up(fresh_site):
+    fresh_site.edit("config/settings.py", 'SECRET_KEY = "test"', "import sys; sys.exit('SECRET_KEY is not set')")
+
+    fresh_site.start(wait=False)
+
+    assert fresh_site.process.wait(timeout=20) == 1
+    assert "SECRET_KEY is not set" in fresh_site.log.read_text()
 
 
 def test_the_page_shows_the_developers_line_first(site):

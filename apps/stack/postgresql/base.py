@@ -11,6 +11,7 @@ import time
 from django.db.backends.postgresql import base
 
 PATIENCE = 60  # seconds from the start of this process; a new volume on a slow disk takes several
+GONE = 5  # seconds; a container that has ended has no name in the network, one that restarts gets it back sooner
 PAUSE = 0.05  # seconds
 COMMANDS = {"MainThread", "django-main-thread"}  # the second is where Django's own reloader runs runserver
 
@@ -35,8 +36,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 def is_worth_waiting(error: Exception) -> bool:
     """Tell whether a command should try again after this error; a request should not, its browser shows it at once.
 
-    A server that is starting refuses connections, has no name in the network yet, or says that "the database system
-    is" starting or recovering. Any other FATAL, such as a wrong password, does not get better by waiting.
+    A server that is starting refuses connections, or says that "the database system is" starting or recovering. Any
+    other FATAL, such as a wrong password, does not get better by waiting.
     """
     final = "FATAL" in str(error) and "the database system is" not in str(error)
-    return threading.current_thread().name in COMMANDS and not final and time.monotonic() < started + PATIENCE
+    patience = GONE if "failed to resolve host" in str(error) else PATIENCE
+    return threading.current_thread().name in COMMANDS and not final and time.monotonic() < started + patience

@@ -9,6 +9,7 @@ from apps.stack.postgresql import base
 
 REFUSED = psycopg.OperationalError('connection to server at "db", port 5432 failed: Connection refused')
 STARTING = psycopg.OperationalError("FATAL:  the database system is starting up")
+NO_NAME = psycopg.OperationalError("failed to resolve host 'db': [Errno -2] Name or service not known")
 WRONG_PASSWORD = psycopg.OperationalError('FATAL:  password authentication failed for user "app"')
 
 
@@ -54,6 +55,15 @@ def test_wait_ends(connect, monkeypatch):
 
     with pytest.raises(psycopg.OperationalError, match="Connection refused"):
         connect(REFUSED, "a connection")
+
+
+def test_server_without_a_name_is_waited_for_shortly(connect, monkeypatch):
+    connect(NO_NAME, "a connection")
+    assert connect.asked == 2
+
+    monkeypatch.setattr(base, "started", base.time.monotonic() - base.GONE)
+    with pytest.raises(psycopg.OperationalError, match="failed to resolve host"):
+        connect(NO_NAME, "a connection")
 
 
 def test_request_does_not_wait(connect):
