@@ -13,6 +13,7 @@ from collections import deque
 
 from . import channel
 from .answers import EDITOR
+from .bytecode import make_folder, remove_folder
 from .clients import Clients
 from .dotenv import DotEnv, cure
 from .files import Files
@@ -56,6 +57,7 @@ def listen(address: str, port: int, ipv6: bool) -> socket.socket:
 class Supervisor:
     def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket):
         self.plan, self.environment, self.listener = plan, environment, listener
+        self.bytecode = make_folder()
         self.loop = selectors.EpollSelector()
         self.terminal = Terminal(plan["root"])
         self.trace = Trace()
@@ -111,6 +113,7 @@ class Supervisor:
     def stop(self) -> None:
         self.listener.close()
         stop_all(self.live, self.snapshots, self.retired)
+        remove_folder(self.bytecode)
 
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""
@@ -214,7 +217,13 @@ class Supervisor:
 
     def orders(self) -> dict:
         port = self.listener.getsockname()[1]
-        return {"hot": self.hot, "fresh": self.fresh, "port": port, "version": self.version()}
+        return {
+            "hot": self.hot,
+            "fresh": self.fresh,
+            "port": port,
+            "version": self.version(),
+            "bytecode": self.bytecode,
+        }
 
     def attend(self, live: Live) -> None:
         self.live = live
