@@ -80,7 +80,7 @@ def test_readme_shows_files_that_exist():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("group", ["", "-dev", "-native", "-prod"])
+@pytest.mark.parametrize("group", ["", "-browser", "-dev", "-native", "-prod"])
 def test_lock_holds_what_pyproject_asks_for(group):
     import tomllib
 
@@ -103,8 +103,8 @@ def test_locks_agree_on_versions():
         return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(name), re.M))
 
     runtime = versions("requirements.txt")
-    for name in ("requirements-dev.txt", "requirements-native.txt", "requirements-prod.txt"):
-        assert {key: value for key, value in versions(name).items() if key in runtime} == runtime
+    for path in ROOT.glob("requirements-*.txt"):
+        assert {key: value for key, value in versions(path.name).items() if key in runtime} == runtime, path.name
     development, native = versions("requirements-dev.txt"), versions("requirements-native.txt")
     assert {key: value for key, value in native.items() if key in development} == development
 

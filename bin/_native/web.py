@@ -1,6 +1,5 @@
 """The web server in the background: `python manage.py runserver`, its log, and where it listens."""
 
-import http.client
 import os
 import signal
 import subprocess
@@ -76,6 +75,8 @@ def refuse_taken(host, port):
 
 def wait(address):
     """Return when the page answers. Raises Failure with the end of the log where it does not."""
+    import http.client
+
     host, _, port = url(address)[len("http://") :].rpartition(":")
     deadline = time.monotonic() + ANSWER_TIMEOUT
     while is_locked(LOCK) and time.monotonic() < deadline:
