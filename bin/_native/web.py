@@ -5,8 +5,6 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 
 from _native.common import ROOT, STATE, Failure, is_locked, try_lock
 from _native.environment import content
@@ -59,18 +57,12 @@ def start(address, environment):
 
 
 def refuse_taken(host, port):
-    loader = SourceFileLoader("doctor", str(ROOT / "bin/doctor"))
-    doctor = module_from_spec(spec_from_loader("doctor", loader))
-    loader.exec_module(doctor)
-    # Only IPv4 is looked at; for another host the server's own log tells.
-    if ":" in host or doctor.is_free(host, port):
-        return
-    holder = doctor.holding_process(port) or "a process of another user"
-    free = next((candidate for candidate in range(port + 1, 65536) if doctor.is_free(host, candidate)), 8000)
-    raise Failure(
-        f"port {port} of {host} is taken by {holder}",
-        f"Stop it, or set WEB_PORT={free} in .env and run this again",
-    )
+    # Only now: what ends servers must work without the rest of the checkout.
+    from doctor.network import check_port
+    from doctor.stack import Stack
+
+    for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host, port):
+        raise Failure(finding.problem, finding.cure)
 
 
 def wait(address):
