@@ -26,7 +26,7 @@ help: ## List what there is
 
 up: ## Build, start, wait until the page answers, say where
 ifeq ($(MODE),docker)
-	docker compose up --build --wait || { bin/doctor; exit 1; }
+	docker compose up --build --wait || { bin/doctor >&2; exit 1; }
 	@echo "Running at $(URL)"
 else
 	bin/native up

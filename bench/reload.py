@@ -187,7 +187,9 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=15, help="of each kind, for each server")
     parser.add_argument("--kinds", nargs="+")
     parser.add_argument("--servers", nargs="+")
-    parser.add_argument("--python", default=sys.executable, help="what the generated project's environment is made from")
+    parser.add_argument(
+        "--python", default=sys.executable, help="what the generated project's environment is made from"
+    )
     parser.add_argument("--keep", type=Path, help="a folder for the project and its environment, used again if there")
     parser.add_argument("--svg", type=Path, help="where to draw the result")
     options = parser.parse_args()

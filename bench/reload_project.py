@@ -108,7 +108,16 @@ def environment(folder: Path, python: str) -> Path:
     """Make an environment with the third-party apps; return its interpreter."""
     if not folder.exists():
         subprocess.run(["uv", "venv", "--quiet", "--python", python, folder], check=True)
-        command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", folder / "bin/python", *PACKAGES]
+        command = [
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            folder / "bin/python",
+            *PACKAGES,
+        ]
         subprocess.run(command, check=True)
     return folder / "bin/python"
 
