@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from reload_plot import plot  # noqa: E402
-from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate  # noqa: E402
+from reload_plot import plot
+from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
 
 PAUSE = 0.005  # seconds between two requests
 GIVE_UP = 30.0  # seconds

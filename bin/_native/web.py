@@ -1,5 +1,6 @@
 """The web server in the background: `python manage.py runserver`, its log, and where it listens."""
 
+import errno
 import os
 import signal
 import socket
@@ -67,8 +68,9 @@ def refuse_taken(host, port):
         with socket.create_server((host.strip("[]"), port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return
     except OSError as error:
-        for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
-            raise Failure(finding.problem, finding.cure) from None
+        if error.errno == errno.EADDRINUSE:
+            for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
+                raise Failure(finding.problem, finding.cure) from None
         raise Failure(
             f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
             "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
