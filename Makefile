@@ -16,7 +16,7 @@ $(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker or native))
 
 .DEFAULT_GOAL := help
 .PHONY: help up down restart logs ps open bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack lint format check doctor backup reset
+	test test-stack screenshots lint format check doctor backup reset
 
 help: ## List what there is
 	@echo "Mode: $(MODE). MODE=docker or MODE=native behind a target decides otherwise."
@@ -128,8 +128,14 @@ else
 	bin/native --test pytest $(ARGS)
 endif
 
-test-stack: ## Run the tests of the stack itself, which take minutes and a Docker engine
-	bin/native --test pytest apps/devserver/tests tests/browser tests/native tests/stack $(ARGS)
+# Playwright is for these two alone, and stays out of the environment that everybody installs.
+BROWSER := uv run --no-project --with-requirements requirements-browser.txt python -m
+
+test-stack: ## Run the tests of the stack itself, which take minutes, a Docker engine and Chromium
+	bin/native --test $(BROWSER) pytest apps/devserver/tests tests/browser tests/native tests/stack $(ARGS)
+
+screenshots: ## Take the pictures in docs/ anew, of a stack of their own; needs Docker and Chromium
+	bin/native $(BROWSER) tests.browser.screenshots
 
 lint: ## Look for faults and odd formatting
 	$(RUN) ruff check

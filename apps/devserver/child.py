@@ -11,6 +11,7 @@ import sys
 import types
 
 from . import channel, report
+from .bytecode import Bytecode
 from .project import Project
 from .recorder import Recorder
 from .snapshot import Snapshots
@@ -32,7 +33,7 @@ def main(fd: int, root: str, as_module: bool, argv: list[str]) -> None:
     # Control-C reaches every process of the terminal; the supervisor alone decides what it ends. A handler, not
     # SIG_IGN, because the programs that the project starts would inherit that.
     signal.signal(signal.SIGINT, lambda *_: None)
-    recorder.install(before_module=snapshots.checkpoint)
+    recorder.install(snapshots.checkpoint, Bytecode(orders["bytecode"]))
     # With --noreload Django lets errors through instead of keeping them for a reloader of its own.
     sys.argv = [*argv, "--noreload"]
     try:

@@ -78,6 +78,7 @@ class Server:
 
     def prepare(self) -> None:
         """Do what is due once, before the first request of all."""
+        self.snapshots.paused = True  # The database is open now, and the project has been loaded.
         try:
             self.command.check_migrations()
         except Exception as error:
