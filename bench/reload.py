@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from reload_plot import plot  # noqa: E402
-from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate  # noqa: E402
+from reload_plot import plot
+from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
 
 PAUSE = 0.005  # seconds between two requests
 GIVE_UP = 30.0  # seconds
@@ -187,7 +187,9 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=15, help="of each kind, for each server")
     parser.add_argument("--kinds", nargs="+")
     parser.add_argument("--servers", nargs="+")
-    parser.add_argument("--python", default=sys.executable, help="what the generated project's environment is made from")
+    parser.add_argument(
+        "--python", default=sys.executable, help="what the generated project's environment is made from"
+    )
     parser.add_argument("--keep", type=Path, help="a folder for the project and its environment, used again if there")
     parser.add_argument("--svg", type=Path, help="where to draw the result")
     options = parser.parse_args()
