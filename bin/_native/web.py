@@ -1,7 +1,9 @@
 """The web server in the background: `python manage.py runserver`, its log, and where it listens."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -59,14 +61,25 @@ def start(address, environment):
 
 
 def refuse_taken(host, port):
+    """Raise Failure where the address cannot be listened on, naming who does."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise Failure(
+                    f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
+                    "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
+                ) from None
     loader = SourceFileLoader("doctor", str(ROOT / "bin/doctor"))
     doctor = module_from_spec(spec_from_loader("doctor", loader))
     loader.exec_module(doctor)
-    # Only IPv4 is looked at; for another host the server's own log tells.
-    if ":" in host or doctor.is_free(host, port):
-        return
     holder = doctor.holding_process(port) or "a process of another user"
-    free = next((candidate for candidate in range(port + 1, 65536) if doctor.is_free(host, candidate)), 8000)
+    free = next(
+        candidate for candidate in (*range(port + 1, 65536), *range(1024, port)) if doctor.is_free(host, candidate)
+    )
     raise Failure(
         f"port {port} of {host} is taken by {holder}",
         f"Stop it, or set WEB_PORT={free} in .env and run this again",
