@@ -8,19 +8,57 @@ ROOT = Path(__file__).resolve().parents[1]
 APPS, MODULES = 30, 10  # own apps, and modules in each
 MIDDLE = f"own{APPS // 2}"  # the app whose files are edited: as many are loaded before it as after it
 
-PACKAGES = """
-django>=6.0,<6.2 django-watchfiles djangorestframework django-filter django-extensions django-crispy-forms
-crispy-bootstrap5
-django-allauth django-cors-headers django-import-export django-taggit django-mptt django-simple-history django-guardian
-django-model-utils django-reversion django-treebeard django-widget-tweaks drf-spectacular django-debug-toolbar
-django-htmx django-axes django-ipware whitenoise
-""".split()
+PACKAGES = [
+    "django>=6.0,<6.2",
+    "django-watchfiles",
+    "djangorestframework",
+    "django-filter",
+    "django-extensions",
+    "django-crispy-forms",
+    "crispy-bootstrap5",
+    "django-allauth",
+    "django-cors-headers",
+    "django-import-export",
+    "django-taggit",
+    "django-mptt",
+    "django-simple-history",
+    "django-guardian",
+    "django-model-utils",
+    "django-reversion",
+    "django-treebeard",
+    "django-widget-tweaks",
+    "drf-spectacular",
+    "django-debug-toolbar",
+    "django-htmx",
+    "django-axes",
+    "django-ipware",
+    "whitenoise",
+]
 
-THIRD_PARTY = """
-rest_framework rest_framework.authtoken django_filters django_extensions crispy_forms crispy_bootstrap5 allauth
-allauth.account corsheaders import_export taggit mptt simple_history guardian model_utils reversion treebeard
-widget_tweaks drf_spectacular debug_toolbar django_htmx axes
-""".split()
+THIRD_PARTY = [
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "django_extensions",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "allauth",
+    "allauth.account",
+    "corsheaders",
+    "import_export",
+    "taggit",
+    "mptt",
+    "simple_history",
+    "guardian",
+    "model_utils",
+    "reversion",
+    "treebeard",
+    "widget_tweaks",
+    "drf_spectacular",
+    "debug_toolbar",
+    "django_htmx",
+    "axes",
+]
 
 SETTINGS = """
 import os
@@ -87,8 +125,7 @@ OWN = {
     "forms.py": "from django import forms\nfrom .models import {name}\nclass Form(forms.ModelForm):\n    class Meta:\n"
     "        model = {name}\n        fields = ['title']\n",
     "serializers.py": "from rest_framework import serializers\nfrom .models import {name}\n"
-    "class Serializer(serializers.ModelSerializer):\n    class Meta:\n        model = {name}\n"
-    "        fields = ['title']\n",
+    "class Serializer(serializers.ModelSerializer):\n    class Meta:\n        model = {name}\n        fields = ['title']\n",
     "views.py": "from rest_framework import viewsets\nfrom . import forms, serializers\nfrom .models import {name}\n"
     "class View(viewsets.ModelViewSet):\n    queryset = {name}.objects.all()\n"
     "    serializer_class = serializers.Serializer\n",
@@ -131,8 +168,7 @@ def generate(root: Path) -> Path:
     routes = [f"path('{app}/', include('{app}.urls'))" for app in own]
     files = {
         "manage.py": "import os, sys\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')\n"
-        "if os.environ.get('BENCH_SERVER') == 'this':\n"
-        "    from devserver.entry import take_over\n    take_over(sys.argv)\n"
+        "if os.environ.get('BENCH_SERVER') == 'this':\n    from devserver.entry import take_over\n    take_over(sys.argv)\n"
         "from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n",
         "config/__init__.py": "",
         "config/settings.py": SETTINGS.format(third_party=THIRD_PARTY, own=own),
