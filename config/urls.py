@@ -5,3 +5,4 @@ urlpatterns = [
     path("", include("apps.pages.urls")),
     path("admin/", admin.site.urls),
 ]
+handler500 = "apps.stack.errors.server_error"
