@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help up down restart logs ps open bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack lint format check backup reset prod-up prod-down
+	test test-stack screenshots lint format check doctor backup reset prod-up prod-down
 
 help: ## List what there is
 	@echo "Mode: $(MODE). MODE=docker, MODE=native or MODE=production behind a target decides otherwise."
@@ -132,6 +132,9 @@ prod-down: ## Stop and remove production's containers; the data stays
 
 ##@ Check
 
+doctor: ## Say what is wrong on this machine and what mends it; FIX=1 mends what is safe
+	@bin/doctor $(if $(FIX),--fix)
+
 test: ## Run the tests on a real Postgres; ARGS="-k name" for some of them
 ifeq ($(MODE),docker)
 	docker compose up --wait --quiet-pull db-test
@@ -141,8 +144,14 @@ else
 	bin/native --test pytest $(ARGS)
 endif
 
-test-stack: ## Run the tests of the stack itself, which take minutes and a Docker engine
-	bin/native --test pytest tests/stack tests/native tests/prod $(ARGS)
+# Playwright is for these two alone, and stays out of the environment that everybody installs.
+BROWSER := uv run --no-project --with-requirements requirements-browser.txt python -m
+
+test-stack: ## Run the tests of the stack itself, which take minutes, a Docker engine and Chromium
+	bin/native --test $(BROWSER) pytest apps/devserver/tests tests/browser tests/native tests/prod tests/stack $(ARGS)
+
+screenshots: ## Take the pictures in docs/ anew, of a stack of their own; needs Docker and Chromium
+	bin/native $(BROWSER) tests.browser.screenshots
 
 lint: ## Look for faults and odd formatting
 	$(RUN) ruff check

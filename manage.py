@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from apps.devserver.entry import take_over
+
 BASE_DIR = Path(__file__).resolve().parent
 
 
@@ -21,6 +23,7 @@ def become_owner():
 
 def main():
     become_owner()
+    take_over(sys.argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if not (BASE_DIR / ".env").exists() and not os.environ.get("SECRET_KEY"):
         # Nothing is configured, so this is somebody trying it out. Production always has a SECRET_KEY.

@@ -2,18 +2,22 @@
 
 Compose puts the file's values into containers, Django reads the file itself, and the two disagree about quotes,
 comments and `$`. A value on which they differ works in one place and fails in another, so it is refused.
-Compose's rules are those of its dotenv parser (https://github.com/compose-spec/compose-go/tree/main/dotenv);
-tests/stack compares this reading with the real one.
+Compose's rules are those of its dotenv parser (https://github.com/compose-spec/compose-go/tree/main/dotenv), Django's
+those of django-environ's read_env; tests compare both readings with the real ones. bin/doctor uses this module where
+nothing is installed: standard library only, Python 3.9 or newer.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import environ
-
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "\0"}
-VARIABLE = re.compile(r"\$(?:(?P<literal>\$)|\{(?P<braced>[^}]*)\}|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<open>\{))")
+NAME = "[A-Za-z_][A-Za-z0-9_]*"
+VARIABLE = re.compile(
+    rf"\$(?:(?P<literal>\$)|(?P<name>{NAME})|{{(?P<braced>{NAME})(?:(?P<operator>:?[-?+])(?P<word>[^{{}}]*))?}}|(?P<open>{{))"
+)
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|URL")
 
 
@@ -31,17 +35,24 @@ class Reading(NamedTuple):
 
 
 def substitute(value: str, known: Mapping[str, str]) -> str:
-    """Replace $NAME, ${NAME}, ${NAME-default} and $$ as Compose does. Raises Refused for an open brace."""
+    """Replace $NAME, ${NAME}, ${NAME-default}, ${NAME+other} and $$ as Compose does. Raises Refused for another brace.
+
+    Compose allows a ${ within another too. Django never does what Compose does there, so that is not read further.
+    """
 
     def replacement(match: re.Match[str]) -> str:
         if match["literal"]:
             return "$"
         if match["open"]:
-            raise Refused("${ is never closed")
-        name, operator, default = re.match(r"(\w*)(:?[-?+]?)(.*)", match["braced"] or match["name"], re.S).groups()
-        if operator.endswith("?") and not known.get(name):
+            raise Refused("its ${ is not of the form ${NAME}")
+        name, operator = match["name"] or match["braced"], match["operator"] or ""
+        # With a colon an empty value counts as none.
+        there = bool(known.get(name)) if operator.startswith(":") else name in known
+        if operator.endswith("?") and not there:
             raise Refused(f"{name} is required by it and not set")
-        return known.get(name) or (default if operator.endswith("-") else "")
+        if operator.endswith("+" if there else "-"):
+            return substitute(match["word"], known)
+        return "" if operator.endswith("+") else known.get(name, "")
 
     return VARIABLE.sub(replacement, value)
 
@@ -54,6 +65,8 @@ def compose_value(text: str, known: Mapping[str, str]) -> str:
     quoted = re.match(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"", text)
     if not quoted:
         raise Refused("the quote is never closed")
+    if re.match(r"\s*[^\s#]", text[quoted.end() :]):
+        raise Refused("it takes what is behind the closing quote for another line")
     single, double = quoted.groups()
     if single is not None:
         return single.replace("\\'", "'")
@@ -63,16 +76,16 @@ def compose_value(text: str, known: Mapping[str, str]) -> str:
 
 def django_values(line: str) -> dict[str, str]:
     """Return what django-environ reads from one line; empty where it reads nothing."""
-
-    class Reader(environ.Env):
-        ENVIRON: dict[str, str] = {}
-
-    class Line:
-        def read(self):
-            return line
-
-    Reader.read_env(Line())
-    return Reader.ENVIRON
+    match = re.fullmatch(r"(?:export )?([A-Za-z_0-9]+)=(.*)", line)
+    if not match:
+        return {}
+    name, value = match.groups()
+    if re.fullmatch(r"'.*'", value):
+        value = value[1:-1]
+    # Not "elif": double quotes within single ones go as well.
+    if re.fullmatch(r'".*"', value):
+        value = re.sub(r"\\(.)", lambda escape: escape[0] if escape[1] in "rnt" else escape[1], value[1:-1])
+    return {name: value}
 
 
 def read(text: str, environment: Mapping[str, str]) -> list[Reading]:
@@ -94,7 +107,8 @@ def read(text: str, environment: Mapping[str, str]) -> list[Reading]:
         except Refused as error:
             compose = f"nothing: {error}"
         else:
-            known[name] = compose or ""
+            if name not in environment:
+                known[name] = compose or ""
         readings.append(Reading(number, name, compose, django.get(name)))
     return readings
 

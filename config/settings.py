@@ -29,10 +29,17 @@ env.require(
     "While DEBUG is off it names the hosts this site answers to, such as example.com,www.example.com",
 )
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+# Where Compose publishes the site, which cannot be seen from inside the container. Empty outside of Compose.
+WEB_HOST = env.str("WEB_HOST", default="")
+WEB_PORT = env.int("WEB_PORT", default=0, high=65535)
+if WEB_PORT:
+    DEVSERVER_URL = f"http://{'127.0.0.1' if WEB_HOST in ('', '0.0.0.0') else WEB_HOST}:{WEB_PORT}/"
 
 # One app a folder. `make app NAME=blog` adds yours after the last line that begins with "apps.
 INSTALLED_APPS = [
+    # Ahead of staticfiles, because all three have a `runserver` and the first one counts.
     "apps.stack",
+    "apps.devserver",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -55,8 +62,14 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-if not DEBUG:
-    # runserver offers the static files itself, and live.
+if DEBUG:
+    # For the dashboard: the requests of late, and a page with a button where a request fails for want of a migration.
+    MIDDLEWARE[1:1] = [
+        "apps.stack.dashboard.requests.RequestsMiddleware",
+        "apps.stack.dashboard.report.ReportMiddleware",
+    ]
+else:
+    # In development runserver offers the static files itself.
     MIDDLEWARE.insert(2, "whitenoise.middleware.WhiteNoiseMiddleware")
 
 ROOT_URLCONF = "config.urls"
@@ -90,7 +103,8 @@ if database := env.database("DATABASE_URL"):
 elif postgres_host := env.str("POSTGRES_HOST", default=""):
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.postgresql",
+            # Django's own; in development it waits for a server that is still starting.
+            "ENGINE": "apps.stack.postgresql" if DEBUG else "django.db.backends.postgresql",
             "HOST": postgres_host,
             "PORT": env.int("POSTGRES_PORT", default=5432, low=1, high=65535),
             "NAME": env.str("POSTGRES_DB", default="app"),
@@ -171,13 +185,13 @@ if HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{message}" if DEBUG else "{asctime} {levelname} {name}: {message}", "style": "{"},
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
-}
+if not DEBUG:
+    # Django's default prints nothing without DEBUG, and mails errors to ADMINS.
+    LOGGING = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": "WARNING"},
+        "loggers": {"django": {"handlers": ["console"], "level": "INFO", "propagate": False}},
+    }

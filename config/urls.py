@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -6,3 +7,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 handler500 = "apps.stack.errors.server_error"
+if settings.DEBUG:
+    # First, so that no pattern of the project hides it.
+    urlpatterns.insert(0, path("_stack/", include("apps.stack.dashboard.urls")))

@@ -1,11 +1,14 @@
 """What settings.py makes of the environment, and what it refuses."""
 
+import io
 import os
+import random
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import environ
 import pytest
 from environ.fileaware_mapping import FileAwareMapping
 
@@ -119,12 +122,13 @@ def test_password_may_have_any_character(settings_of, password):
     [
         ({}, "django.db.backends.sqlite3"),
         ({"POSTGRES_HOST": ""}, "django.db.backends.sqlite3"),
-        ({"POSTGRES_HOST": "db"}, "django.db.backends.postgresql"),
+        ({"POSTGRES_HOST": "db"}, "apps.stack.postgresql"),
+        ({"POSTGRES_HOST": "db", "DEBUG": "0", **PRODUCTION}, "django.db.backends.postgresql"),
         ({"POSTGRES_HOST": "db", "DATABASE_URL": "sqlite:////tmp/x.sqlite3"}, "django.db.backends.sqlite3"),
     ],
 )
 def test_database_is_the_url_else_postgres_else_a_file(settings_of, variables, engine):
-    assert settings_of(DEBUG="1", **variables)["DATABASES"]["default"]["ENGINE"] == engine
+    assert settings_of(**{"DEBUG": "1", **variables})["DATABASES"]["default"]["ENGINE"] == engine
 
 
 @pytest.mark.parametrize("word", ["true", "True", "1", "yes", "on", " true "])
@@ -181,6 +185,7 @@ LINES = [
     ("S=abc", "abc", "abc"),
     ("S='abc$def#ghi'", "abc$def#ghi", "abc$def#ghi"),
     ("S='a \"b\" c'", 'a "b" c', 'a "b" c'),
+    ("S='\"a\"'", '"a"', "a"),
     ('S="it\'s"', "it's", "it's"),
     ("export S=abc", "abc", "abc"),
     ("S=", "", ""),
@@ -196,8 +201,11 @@ LINES = [
     ("S='it\\'s'", "it's", "it\\'s"),
     ('S="a\\nb"', "a\nb", "a\\nb"),
     ("S=${MISSING:-x}", "x", "${MISSING:-x}"),
+    ("S=${MISSING+x}", "", "${MISSING+x}"),
     ("S='abc", "nothing: the quote is never closed", "'abc"),
-    ("S=a${b", "nothing: ${ is never closed", "a${b"),
+    ("S=a${b", "nothing: its ${ is not of the form ${NAME}", "a${b"),
+    ("S=${}", "nothing: its ${ is not of the form ${NAME}", "${}"),
+    ("S='a'b", "nothing: it takes what is behind the closing quote for another line", "'a'b"),
     ("S=${b:?no}", "nothing: b is required by it and not set", "${b:?no}"),
 ]
 
@@ -207,6 +215,23 @@ def test_both_readings_of_a_line(line, compose, django):
     (reading,) = dotenv.read(line, environment={})
 
     assert reading == (1, "S", compose, django)
+
+
+def read_by_django_environ(line):
+    class Reader(environ.Env):
+        ENVIRON = {}
+
+    Reader.read_env(io.StringIO(line))
+    return Reader.ENVIRON
+
+
+def test_djangos_reading_is_that_of_django_environ():
+    chance = random.Random(1)
+    pieces = [*"aS=$#'\"\\ \t:{}", "S=", "S='", 'S="', "export ", "\\n", "\\'", "\ufeff", "ü"]
+    made = ["".join(chance.choices(pieces, k=chance.randint(1, 9))) for _ in range(20_000)]
+    lines = [line for line, _, _ in LINES] + made
+
+    assert [line for line in lines if dotenv.django_values(line) != read_by_django_environ(line)] == []
 
 
 @pytest.mark.parametrize(("line", "compose", "django"), LINES)

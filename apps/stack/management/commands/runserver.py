@@ -1,10 +1,11 @@
-from django.contrib.staticfiles.management.commands.runserver import Command as RunserverCommand
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 
+from apps.devserver.management.commands.runserver import Command as RunserverCommand
+
 
 class Command(RunserverCommand):
-    """Django's runserver; it migrates a database that has no tables yet, and no other."""
+    """The development server; it migrates a database that has no tables yet, and no other."""
 
     def check_migrations(self):
         try:

@@ -1,0 +1,140 @@
+"""The supervisor's side of the processes that hold the project."""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from . import channel
+from .entry import ENGINE
+
+RETRY = 0.005  # seconds
+SNAPSHOTS = 16
+GRACE = 0.25  # seconds that processes get to end by themselves
+
+
+@dataclass(eq=False)
+class Live:
+    """The process that loads the project, then answers its requests."""
+
+    sock: socket.socket
+    pid: int = 0
+    serving: bool = False
+    debugging: bool = False  # someone sits in a debugger while it loads
+
+    def tell(self, message: dict, *fds: int) -> bool:
+        """Send without waiting; return False where it is too busy to listen, or gone."""
+        try:
+            channel.send(self.sock, message, *fds, flags=socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        return True
+
+    def hand_over(self, connection: socket.socket) -> bool:
+        return self.tell({}, connection.fileno())
+
+
+@dataclass(eq=False)
+class Snapshot:
+    sock: socket.socket
+    position: int  # number of records it holds
+    before: str  # the file it would execute next
+    time: float = field(default_factory=time.monotonic)
+    is_warm: bool = False  # a copy stands by, already forked
+
+    def warm(self, modules: list[str]) -> None:
+        if not self.is_warm:
+            self.is_warm = True
+            with suppress(OSError):
+                channel.send(self.sock, {"warm": modules}, flags=socket.MSG_DONTWAIT)
+
+    def resume(self, orders: dict) -> Live | None:
+        self.is_warm = False
+        ours, theirs = channel.pair()
+        with theirs:
+            try:
+                channel.send(self.sock, orders, theirs.fileno(), flags=socket.MSG_DONTWAIT)
+            except OSError:
+                ours.close()
+                return None
+        return Live(ours)
+
+
+def thin_out(snapshots: list[Snapshot], hot: list[str]) -> list[Snapshot]:
+    """Return the snapshot to drop where there are too many: the one taken soonest after another saves least."""
+    pairs = pairwise(snapshots)
+    gaps = [(late.time - early.time, late.position, late) for early, late in pairs if late.before not in hot]
+    return [min(gaps, key=lambda gap: gap[:2])[2]] if gaps and len(snapshots) > SNAPSHOTS else []
+
+
+def spawn(plan: dict, environment: dict[bytes, bytes], orders: dict) -> Live:
+    """Start a fresh interpreter that loads the project."""
+    ours, theirs = channel.pair()
+    with theirs:
+        theirs.set_inheritable(True)
+        what = json.dumps([theirs.fileno(), plan["root"], plan["as_module"], plan["argv"]])
+        command = [sys.executable, *plan["flags"], ENGINE, "load", what]
+        pid = os.posix_spawn(sys.executable, command, {**environment, b"RUN_MAIN": b"true"})
+    channel.send(ours, orders)
+    return Live(ours, pid)
+
+
+def kill(pid: int) -> None:
+    if pid:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def become_reaper() -> None:
+    """Make the processes whose parent ends (a dropped snapshot) this process's children, so that it can reap them."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def stop_all(live: Live | None, snapshots: list[Snapshot], retired: set[Live]) -> None:
+    """End every process: the live one may run its exit handlers, within the time of grace."""
+    for snapshot in snapshots:
+        snapshot.sock.close()
+    for process in retired:
+        kill(process.pid)
+    if live is not None:
+        deadline = time.monotonic() + GRACE
+        is_told = live.serving and live.tell({"stop": True})
+        while is_told and (left := deadline - time.monotonic()) > 0:
+            live.sock.settimeout(left)
+            try:
+                is_told = channel.receive(live.sock)[0] is not None
+            except TimeoutError:
+                break
+        kill(live.pid)
+    stop_children()
+
+
+def reap() -> bool:
+    """Take note of the children that ended; return whether there are others."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def stop_children() -> None:
+    """End what is left: processes that were being forked, and programs that the project started."""
+    told, deadline = set(), time.monotonic() + GRACE
+    while time.monotonic() < deadline:
+        if not reap():
+            return
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            for pid in set(map(int, file.read().split())) - told:
+                os.kill(pid, signal.SIGTERM)
+                told.add(pid)
+        time.sleep(0.005)

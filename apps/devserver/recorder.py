@@ -1,0 +1,147 @@
+"""Note, inside the process that loads the project, every project file in the order in which it is used.
+
+The supervisor keeps these records. A snapshot is good for as long as all that was recorded before it holds.
+"""
+
+import os
+import sys
+import threading
+from contextlib import contextmanager
+from importlib.machinery import FileFinder, SourceFileLoader
+
+from . import channel
+from .bytecode import Bytecode
+from .project import FILE, LIST, LOOK, Project, digest, observe
+
+CHUNK = 32 * 1024  # characters of paths in one message
+WRITES = os.O_WRONLY | os.O_RDWR
+
+
+class Recorder:
+    """Collect records and send them to the supervisor.
+
+    A record is [kind, path, what was seen]. While the project loads they are sent together with each snapshot;
+    once it serves, imports made by requests are sent at once.
+    """
+
+    def __init__(self, project: Project, live):
+        self.project = project
+        self.live = live
+        self.loading = True
+        self.count = 0
+        self.seen: set[tuple[str, str]] = set()
+        self.unsent: list[list[str]] = []
+        self.busy = threading.local()
+        self.lock = threading.RLock()
+
+    def add(self, kind: str, path: str, value: str | None = None) -> None:
+        if (kind, path) in self.seen:
+            return
+        self.seen.add((kind, path))
+        if value is None:
+            with self.unobserved():
+                value = observe(kind, path)
+        with self.lock:
+            self.count += 1
+            self.unsent.append([kind, path, value])
+        if not self.loading:
+            self.flush()
+
+    def flush(self) -> None:
+        with self.lock:
+            batch, size = [], 0
+            for record in self.unsent:
+                batch.append(record)
+                size += len(record[1]) + 50
+                if size > CHUNK:
+                    self.tell({"records": batch})
+                    batch, size = [], 0
+            if batch:
+                self.tell({"records": batch})
+            self.unsent.clear()
+
+    def tell(self, message: dict, *fds: int) -> None:
+        """Send a message to the supervisor."""
+        try:
+            channel.send(self.live, message, *fds)
+        except OSError:
+            if self.loading:
+                os._exit(0)  # The supervisor has ended, or no longer waits for this load.
+
+    @contextmanager
+    def unobserved(self):
+        """Keep what this process itself looks at out of the records."""
+        before, self.busy.now = getattr(self.busy, "now", False), True
+        try:
+            yield
+        finally:
+            self.busy.now = before
+
+    def audit(self, event: str, args: tuple) -> None:
+        if event == "open":
+            path, _, flags = args
+            # Requests read data afresh each time; only what start-up reads has become part of the process.
+            if self.loading and isinstance(path, (str, bytes)) and not getattr(self.busy, "now", False):
+                self.opened(os.fsdecode(path), flags or 0)
+        elif event in ("os.listdir", "os.scandir"):
+            path = "." if args[0] is None else args[0]
+            if self.loading and isinstance(path, (str, bytes)) and not getattr(self.busy, "now", False):
+                folder = self.project.locate(os.path.abspath(os.fsdecode(path)) + "/")
+                if folder:
+                    self.add(LIST, folder[:-1])
+        elif event == "import" and args[1]:  # an extension module
+            path = self.project.locate(os.path.abspath(args[1]), code=True)
+            if path:
+                self.add(FILE, path)
+        elif event == "pdb.Pdb" and self.loading:
+            self.tell({"debugging": True})
+
+    def opened(self, path: str, flags: int) -> None:
+        path = self.project.locate(os.path.abspath(path))
+        if path is None:
+            return
+        if flags & WRITES:
+            # What start-up itself writes (a log, a manifest) would make it start again for ever.
+            self.seen.add((FILE, path))
+            self.add("written", path, "")
+        else:
+            self.add(FILE, path)
+
+    def install(self, before_module, bytecode: Bytecode) -> None:
+        """Hook into the import system, which stays otherwise as it is.
+
+        before_module: called with the path of each project module just before its source is read.
+        """
+        find_spec, get_code = FileFinder.find_spec, SourceFileLoader.get_code
+
+        def find_and_record(finder, fullname, target=None):
+            folder = self.project.locate(finder.path + "/", code=True)
+            if folder is None:
+                return find_spec(finder, fullname, target)
+            with self.unobserved():  # Import's own listing is no dependency: only the name it looks for is.
+                spec = find_spec(finder, fullname, target)
+            name = fullname.rpartition(".")[2]
+            if spec is None:
+                found = ""
+            elif spec.origin is None:
+                found = f"{name}/"
+            else:
+                found = spec.origin[len(finder.path) + 1 :]
+            self.add(LOOK, folder + name, found)
+            return spec
+
+        def get_fresh_code(loader, fullname):
+            path = self.project.locate(os.path.abspath(loader.get_filename(fullname)), code=True)
+            if path is None:
+                return get_code(loader, fullname)
+            if self.loading:
+                before_module(path)
+            with self.unobserved():
+                source = loader.get_data(loader.path)
+            self.add(FILE, path, digest(source))
+            self.flush()  # If this module ends the process, the supervisor must know what to watch.
+            with self.unobserved():
+                return bytecode.load(loader, loader.path, source)
+
+        FileFinder.find_spec, SourceFileLoader.get_code = find_and_record, get_fresh_code
+        sys.addaudithook(self.audit)

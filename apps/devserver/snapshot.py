@@ -1,0 +1,164 @@
+"""Pause copies of the loading process, so that a later load can go on from there."""
+
+import fcntl
+import gc
+import os
+import select
+import signal
+import socket
+import stat
+import sys
+import threading
+import time
+from contextlib import suppress
+from importlib import import_module
+from importlib.machinery import FileFinder
+
+from . import channel
+from .recorder import Recorder
+
+GAP = 0.045  # seconds of start-up between two snapshots
+GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
+
+
+class Snapshots:
+    """Takes snapshots of this process at points that the loader names.
+
+    orders: what the supervisor said when it started or resumed this process:
+        {"hot": paths that get a snapshot of their own, "fresh": whether nothing has been served yet, "port": int}.
+    """
+
+    def __init__(self, recorder: Recorder, orders: dict):
+        self.recorder = recorder
+        self.orders = orders
+        self.started = self.last = time.perf_counter()
+        self.taken = 0
+        self.refused = False
+        self.paused = False  # no snapshots from here on, and no word of it
+        self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
+
+    def checkpoint(self, path: str) -> None:
+        """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""
+        if self.paused or threading.current_thread() is not threading.main_thread():
+            return
+        now = time.perf_counter()
+        gap = max(GAP, GROWTH * (now - self.started))
+        if self.taken and path not in self.orders["hot"] and now - self.last < gap:
+            return
+        obstacle = self.obstacle()
+        if obstacle is None:
+            self.pause(path)
+        elif not self.refused:
+            self.refused = True
+            self.recorder.tell({"obstacle": {"before": path, "reason": obstacle}})
+
+    def obstacle(self) -> str | None:
+        """Say what of this process can't be shared with a copy of it, if anything."""
+        if len(os.listdir("/proc/self/task")) > 1:
+            names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+            return f"a module started a thread ({', '.join(names) or 'not of Python'})"
+        for number in os.listdir("/proc/self/fd"):
+            if number in self.inherited or int(number) == self.recorder.live.fileno():
+                continue
+            if is_shared_badly(int(number)):
+                return "a module opened a connection, a pipe or a database"
+        with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:
+            if file.read():
+                return "a module started a program"
+        return None
+
+    def pause(self, path: str) -> None:
+        """Fork: the parent becomes the snapshot, the child goes on and returns."""
+        self.recorder.flush()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # Both halves would print what is buffered now.
+        # Objects of before the fork are never collected again: else each collection copied all shared pages.
+        gc.freeze()
+        ours, theirs = channel.pair()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            return
+        if pid:
+            theirs.close()
+            self.wait(ours)
+            return
+        ours.close()
+        self.recorder.tell(
+            {"snapshot": self.recorder.count, "holder": os.getppid(), "pid": os.getpid(), "before": path},
+            theirs.fileno(),
+        )
+        theirs.close()
+        self.taken += 1
+        self.last = time.perf_counter()
+
+    def wait(self, sock: socket.socket) -> None:
+        """Be the snapshot: return only in the copies that are told to go on."""
+        self.recorder.live.close()
+        reaping = signal.signal(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
+        while True:
+            orders, fds = channel.receive(sock)
+            if orders is None:
+                os._exit(0)
+            taken, leaving = os.pipe()
+            try:
+                is_copy = os.fork() == 0
+            except OSError:
+                os._exit(1)  # No memory: the supervisor sees the connection close and takes an older snapshot.
+            if is_copy:
+                os.close(taken)
+                break
+            os.close(leaving)
+            for fd in fds:
+                os.close(fd)
+            os.read(taken, 1)  # Returns when the copy has gone on: until then the next orders are for the copy.
+            os.close(taken)
+        signal.signal(signal.SIGCHLD, reaping)
+        while "warm" in orders:
+            self.warm(orders["warm"], sock)
+            orders, fds = channel.receive(sock)
+            if orders is None:
+                os._exit(0)
+        os.close(leaving)
+        sock.close()
+        self.recorder.live = socket.socket(fileno=fds[0])
+        self.orders |= orders
+        self.taken += 1
+        self.last = time.perf_counter()
+        self.recorder.tell({"pid": os.getpid()})
+        self.forget_listings()
+
+    def warm(self, modules: list[str], sock: socket.socket) -> None:
+        """Import, while there is nothing to do, what requests made earlier processes import.
+
+        Only modules of Django and the standard library come here, whose import does nothing but define things.
+        """
+        for name in modules:
+            if select.select([sock], [], [], 0)[0]:
+                return
+            with suppress(Exception):
+                import_module(name)
+
+    def forget_listings(self) -> None:
+        """Make import look again where the project is.
+
+        importlib.invalidate_caches() would do, but may import importlib.metadata first, which takes longer than all
+        the rest of a reload.
+        """
+        for path, finder in list(sys.path_importer_cache.items()):
+            if finder is None:
+                del sys.path_importer_cache[path]
+            elif isinstance(finder, FileFinder) and self.recorder.project.locate(path + "/", code=True):
+                finder.invalidate_caches()
+
+
+def is_shared_badly(fd: int) -> bool:
+    try:
+        mode, flags = os.fstat(fd).st_mode, fcntl.fcntl(fd, fcntl.F_GETFL)
+    except OSError:
+        return False  # the descriptor of the listing itself
+    if stat.S_ISREG(mode):
+        return flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_APPEND
+    return not (stat.S_ISDIR(mode) or stat.S_ISCHR(mode))

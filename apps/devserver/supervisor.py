@@ -1,0 +1,425 @@
+"""The first process: owns the socket, watches the files, and decides which process answers.
+
+Standard library only and one thread, so that nothing the project does can end it.
+"""
+
+import errno
+import os
+import selectors
+import socket
+import sys
+import time
+from collections import deque
+
+from . import channel
+from .answers import EDITOR
+from .bytecode import make_folder, remove_folder
+from .clients import Clients
+from .dotenv import DotEnv, cure
+from .files import Files
+from .processes import RETRY, Live, Snapshot, become_reaper, kill, reap, spawn, stop_all, thin_out
+from .project import Project
+from .requirements import Installer
+from .terminal import Terminal
+from .trace import Trace
+
+TICK = 1.0  # seconds between two looks at the files' stat, in case an event was lost
+HOT = 8  # files that were edited last and get a snapshot of their own
+DOUBT = 0.04  # seconds before an error is believed: a writer may have been stopped between truncating and writing
+DEADLY = 1.0  # seconds within which a server that ends by itself is not started again
+
+BIND_ERRORS = {
+    errno.EACCES: "You don't have permission to access that port.",
+    errno.EADDRINUSE: "That port is already in use.",
+    errno.EADDRNOTAVAIL: "That IP address can't be assigned to.",
+}
+
+
+def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
+    """Run the server of `plan` (see entry.make_plan) until a signal; return the exit status."""
+    try:
+        listener = listen(plan["address"], plan["port"], plan["ipv6"])
+    except OSError as error:
+        print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
+        return 1
+    return Supervisor(plan, environment, listener).run()
+
+
+def listen(address: str, port: int, ipv6: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
+
+
+class Supervisor:
+    def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket):
+        self.plan, self.environment, self.listener = plan, environment, listener
+        self.bytecode = make_folder()
+        self.loop = selectors.EpollSelector()
+        self.terminal = Terminal(plan["root"])
+        self.trace = Trace()
+        self.files = Files(Project(plan["root"]), self.trace)
+        self.clients = Clients(self, listener, self.loop)
+        self.installer = Installer(self.files.project.root, environment, self.loop, self.installed)
+        self.dotenv = DotEnv(self.files.project.root, environment)
+        self.live: Live | None = None
+        self.retired: set[Live] = set()
+        self.snapshots: list[Snapshot] = []
+        self.hot: list[str] = []
+        self.late: dict[str, None] = {}  # modules that requests imported, in order
+        self.failure: dict | None = None
+        self.is_reported = True
+        self.fresh = True
+        self.boot, self.generation = f"{time.time():.0f}", 0
+        self.changed: list[str] = []  # what the load under way is for
+        self.before = ""
+        self.started = self.ended = 0.0
+        self.unanswered: set[str] = set()  # files that the live process was told of and has not confirmed
+        self.checks = ""
+        self.notice: dict | None = None  # what pages show beside an error: {"title": str, "text": str}
+        self.settings = {"url": "", "editor": EDITOR}
+        self.touched: deque[list] = deque(maxlen=50)  # [time, path] of templates and static files
+        self.history: deque[dict] = deque(maxlen=50)
+        self.next_tick = time.monotonic() + TICK
+        self.is_ending = False
+        self.status = 0
+
+    # ---- the loop
+
+    def run(self) -> int:
+        become_reaper()
+        with self.terminal.signals(self.end) as wakeup:
+            self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.forget_wakeups)
+            self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
+            self.files.also([*self.installer.locks, self.dotenv.path])
+            self.start([])
+            while not self.is_ending:
+                for key, _ in self.loop.select(self.timeout()):
+                    key.data()
+                self.examine()
+                self.report_failure()
+                self.clients.let_in()
+                if time.monotonic() >= self.next_tick:
+                    self.tick()
+            self.stop()
+        return self.status
+
+    def end(self) -> None:
+        self.is_ending = True
+
+    def stop(self) -> None:
+        self.listener.close()
+        stop_all(self.live, self.snapshots, self.retired)
+        remove_folder(self.bytecode)
+
+    def timeout(self) -> float:
+        """Return the seconds until something is due without any event."""
+        now = time.monotonic()
+        waits = [self.next_tick - now, self.files.wait()]
+        if not self.is_reported:
+            waits.append(self.ended + DOUBT - now)
+        if self.clients.waiting and self.live and self.live.serving:
+            waits.append(RETRY)
+        return max(0.0, min(wait for wait in waits if wait is not None))
+
+    def tick(self) -> None:
+        """Do what no event asks for: look at the files themselves, reap, drop clients that linger."""
+        started = time.monotonic()
+        self.files.sweep()
+        self.clients.dismiss_lingering()
+        if not self.installer.pid:
+            reap()
+        # A project of thousands of files is looked at less often, which keeps the idle server idle.
+        self.next_tick = started + max(TICK, 500 * (time.monotonic() - started))
+
+    # ---- the barrier
+
+    def is_current(self) -> bool:
+        """Take in all that happened to the files so far; return whether the live process is made of them."""
+        self.examine()
+        return bool(self.live and self.live.serving) and not self.files.settling and not self.unanswered
+
+    def is_known_broken(self) -> bool:
+        return self.failure is not None and self.is_reported and not self.files.settling
+
+    def examine(self) -> None:
+        self.files.collect()
+        if self.live and self.live.debugging:
+            return  # Someone sits in a debugger while the project loads.
+        paths = self.files.take()
+        if paths:
+            self.judge(paths)
+
+    def judge(self, paths: set[str]) -> None:
+        """Decide what changed files mean: another process, a word to the live one, or nothing."""
+        if locks := self.installer.notice(paths):
+            names = ", ".join(map(self.terminal.name, locks))
+            self.terminal.say(f"{names} changed: installing.")
+            self.show(f"{names} changed", "Installing the requirements.")
+        if self.dotenv.path in paths and (names := self.dotenv.overruled()):
+            self.terminal.say(f".env: {', '.join(names)} takes effect with {cure()}.")
+        broken = {}
+        for path in paths:
+            keys = self.trace.related(path, os.path.isdir(path) or not os.path.exists(path))
+            found = self.trace.broken(keys)
+            if not found and keys and self.failure:
+                found = {path: min(self.trace.values[key][0] for key in keys)}  # Saving again asks to try again.
+            broken |= found
+        if broken:
+            self.resume(broken)
+        elif self.live and self.live.serving:
+            news = [path for path in paths if path.startswith(self.files.folders)]
+            if news and self.live.tell({"changed": news}):
+                self.unanswered = set(news)
+
+    # ---- processes
+
+    def start(self, changed: list[str]) -> None:
+        """Start from nothing, in a fresh interpreter."""
+        self.begin(changed, "")
+        for snapshot in list(self.snapshots):
+            self.drop(snapshot)
+        self.trace.truncate(0)
+        self.attend(spawn(self.plan, self.environment, self.orders()))
+
+    def resume(self, broken: dict[str, int]) -> None:
+        """Go on from the latest snapshot that was taken before anything in `broken` was used."""
+        position = min(broken.values())
+        changed = sorted(broken)
+        self.hot = ([path for path in self.hot if path not in broken] + changed)[-HOT:]
+        for snapshot in [snapshot for snapshot in self.snapshots if snapshot.position > position]:
+            self.drop(snapshot)
+        while self.snapshots:
+            snapshot = self.snapshots[-1]
+            self.begin(changed, snapshot.before)
+            live = snapshot.resume(self.orders())
+            if live is not None:
+                self.trace.truncate(snapshot.position)
+                self.attend(live)
+                return
+            self.drop(snapshot)
+        self.start(changed)
+
+    def begin(self, changed: list[str], before: str) -> None:
+        """Let go of the live process and note what the next one is for."""
+        if self.live is not None:
+            self.loop.unregister(self.live.sock)
+            self.retire(self.live)
+            self.live = None
+        self.failure, self.is_reported = None, True
+        self.unanswered.clear()
+        self.notice = None
+        self.generation += 1
+        self.changed, self.before, self.started = changed, before, time.monotonic()
+
+    def orders(self) -> dict:
+        port = self.listener.getsockname()[1]
+        return {
+            "hot": self.hot,
+            "fresh": self.fresh,
+            "port": port,
+            "version": self.version(),
+            "bytecode": self.bytecode,
+        }
+
+    def attend(self, live: Live) -> None:
+        self.live = live
+        self.loop.register(live.sock, selectors.EVENT_READ, self.hear_live)
+
+    def retire(self, live: Live) -> None:
+        """End a process: at once while it loads, after the requests it has when it serves."""
+        if live.serving:
+            live.sock.shutdown(socket.SHUT_WR)
+            self.retired.add(live)
+            self.loop.register(live.sock, selectors.EVENT_READ, lambda: self.hear_retired(live))
+        else:
+            kill(live.pid)
+            live.sock.close()
+
+    def hear_retired(self, live: Live) -> None:
+        if channel.receive(live.sock)[0] is None:
+            self.loop.unregister(live.sock)
+            live.sock.close()
+            self.retired.discard(live)
+
+    def add_snapshot(self, message: dict, fd: int) -> None:
+        snapshot = Snapshot(socket.socket(fileno=fd), message["snapshot"], message["before"])
+        self.snapshots.append(snapshot)
+        self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.drop(snapshot))
+        for spare in thin_out(self.snapshots, self.hot):
+            self.drop(spare)
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """End a snapshot, or forget one that ended by itself because memory ran out."""
+        if snapshot in self.snapshots:
+            self.snapshots.remove(snapshot)
+            self.loop.unregister(snapshot.sock)
+            snapshot.sock.close()
+
+    def warm_up(self) -> None:
+        """Have a copy of the snapshot that the next edit is most likely to need stand by."""
+        likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
+        for snapshot in (likely or self.snapshots)[-1:]:
+            snapshot.warm(list(self.late))
+
+    # ---- what the live process says
+
+    def hear_live(self) -> None:
+        live = self.live
+        message, fds = channel.receive(live.sock)
+        if message is None:
+            self.live_ended(live)
+            return
+        live.pid = message.get("pid", live.pid)
+        if "snapshot" in message:
+            self.add_snapshot(message, fds[0])
+        for name, hear in (
+            ("records", self.hear_records),
+            ("serving", self.hear_serving),
+            ("failed", self.hear_failed),
+            ("debugging", self.hear_debugging),
+            ("obstacle", self.terminal.obstacle),
+            ("folders", self.files.watch_below),
+            ("notified", self.hear_notified),
+            ("late", self.hear_late),
+            ("checks", self.hear_checks),
+            ("declined", self.leave_to_django),
+        ):
+            if name in message:
+                hear(message[name])
+
+    def hear_records(self, records: list[list[str]]) -> None:
+        """Take in what the live process used, and look whether that is still so: it may have changed on the way."""
+        start = len(self.trace)
+        for record in records:
+            self.trace.add(*record)
+        keys = [key for key in self.trace.order[start:] if key in self.trace.values]
+        self.files.watch(keys)
+        self.files.suspect(self.trace.broken(keys))
+
+    def hear_serving(self, settings: dict) -> None:
+        self.settings = settings
+        self.live.serving, self.live.debugging = True, False
+        self.ended = time.monotonic()
+        milliseconds = self.note_load("")
+        if self.fresh:
+            self.terminal.ready(settings["url"], len(self.files.watcher.watches), len(self.snapshots))
+        else:
+            self.terminal.reloaded(self.changed, self.before, milliseconds)
+        self.fresh = False
+        self.clients.let_in()
+        self.clients.tell(self.state())
+
+    def hear_failed(self, failure: dict) -> None:
+        if self.fresh and failure["refusal"]:
+            # The project refuses to start, with sys.exit(): whatever starts it should know at once.
+            print(failure["refusal"], file=sys.stderr)
+            self.status = 1
+            self.end()
+        self.failure, self.is_reported = failure, False
+        self.ended = time.monotonic()
+
+    def report_failure(self) -> None:
+        """Tell of an error once the files have settled: a half-written file is an error too, for a moment."""
+        if self.is_reported or self.files.settling or time.monotonic() < self.ended + DOUBT:
+            return
+        self.is_reported = True
+        self.note_load(self.failure["title"])
+        self.terminal.failed(self.failure)
+        self.clients.let_in()
+        self.clients.tell(self.state())
+
+    def note_load(self, error: str) -> float:
+        """Keep what a load took, in ms, for the history; return it."""
+        milliseconds = (self.ended - self.started) * 1000
+        names = [self.terminal.name(path) for path in self.changed]
+        load = {"generation": self.generation, "time": time.time(), "files": names, "ms": round(milliseconds, 1)}
+        self.history.append({**load, "before": self.terminal.name(self.before), "error": error})
+        return milliseconds
+
+    def hear_debugging(self, _) -> None:
+        self.live.debugging = True
+
+    def hear_notified(self, message: dict) -> None:
+        """The live process has handled the change of files that are no part of it, or can't."""
+        self.unanswered.difference_update(message["files"])
+        if message["restart"]:
+            self.resume({message["restart"]: 0})
+        else:
+            self.touched += [[time.time(), path] for path in message["files"]]
+            self.clients.tell(self.state())
+
+    def hear_late(self, modules: list[str]) -> None:
+        self.late.update(dict.fromkeys(modules))
+        self.warm_up()
+
+    def hear_checks(self, message: dict) -> None:
+        """Print what the checks found, unless they found the same the last time; show errors in the page too."""
+        if message["text"] != self.checks:
+            self.checks = message["text"]
+            self.terminal.say(self.checks or "The checks have nothing more to say.")
+        if message["serious"]:
+            self.show("System checks", self.checks)
+
+    def show(self, title: str, text: str) -> None:
+        self.notice = {"title": title, "text": text}
+        self.clients.tell(self.state())
+
+    def installed(self, locks: list[str], error: str) -> None:
+        """An installation ended: start from nothing in the new environment, or go on in the old one."""
+        names = ", ".join(map(self.terminal.name, locks))
+        if error:
+            self.terminal.say(f"{names} could not be installed; the old environment goes on.\n{error}")
+            self.show(f"{names} could not be installed", error)
+        else:
+            self.start(locks)
+
+    def live_ended(self, live: Live) -> None:
+        """The live process closed its connection: after an error it reported, or by itself."""
+        self.loop.unregister(live.sock)
+        live.sock.close()
+        self.live = None
+        if self.failure is not None:
+            return
+        if live.serving and time.monotonic() - self.started > DEADLY:
+            self.terminal.crashed()
+            self.resume({"the server, which ended by itself,": len(self.trace)})
+        else:
+            text = "The process that loads the project ended by itself: a crash, or os._exit()."
+            failure = {"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "refusal": ""}
+            self.hear_failed(failure)
+
+    def leave_to_django(self, _) -> None:
+        """DEBUG is off: let Django's own server do it."""
+        self.stop()
+        target = ["-m", *self.plan["argv"]] if self.plan["as_module"] else self.plan["argv"]
+        command = [sys.executable, *self.plan["flags"], *target]
+        os.execve(sys.executable, command, {**self.environment, b"DEVSERVER": b"stock"})
+
+    # ---- what pages and clients are told
+
+    def version(self) -> str:
+        return f"{self.boot}.{self.generation}"
+
+    def state(self) -> dict:
+        state = "broken" if self.failure else "serving" if self.live and self.live.serving else "loading"
+        return {
+            "version": self.version(),
+            "state": state,
+            "failure": self.failure,
+            "notice": self.notice,
+            "touched": list(self.touched),
+            "editor": self.settings["editor"],
+        }
+
+    def report(self) -> dict:
+        return {
+            **self.state(),
+            "generation": self.generation,
+            "snapshots": [self.terminal.name(snapshot.before) for snapshot in self.snapshots],
+            "folders": len(self.files.watcher.watches),
+            "history": list(self.history),
+        }

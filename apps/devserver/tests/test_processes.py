@@ -1,0 +1,269 @@
+"""Processes: none is left over, none is copied that can't be, and Django's own ways still work."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from .site import FILES
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_everything(fresh_site, number):
+    site = fresh_site.start()
+    site.edit("blog/views.py", '"0000"', '"0001"')
+    assert site.text() == "0001"
+
+    assert site.stop(number) == 0
+    assert "Traceback" not in site.log.read_text()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.15, 0.4, 0.8])
+def test_a_signal_at_any_stage_of_the_start(fresh_site, delay):
+    site = fresh_site.start(wait=False)
+    site.until(lambda: site.get("/__devserver__/status")[0] == 200)
+    time.sleep(delay)
+
+    assert site.stop() == 0
+
+
+@pytest.mark.parametrize("where", ["slow request", "endless import", "error"])
+def test_a_signal_when_something_hangs(fresh_site, where):
+    site = fresh_site.start()
+    if where == "slow request":
+        threading.Thread(target=site.get, args=("/slow?for=20",), daemon=True).start()
+        time.sleep(0.3)
+    else:
+        site.edit("blog/views.py", "VERSION", "while True: pass\nVERSION" if where == "endless import" else "VERSIO\nX")
+        time.sleep(0.3)
+    started = time.monotonic()
+
+    assert site.stop() == 0
+    assert time.monotonic() - started < 2
+
+
+def test_a_killed_supervisor_leaves_nothing(fresh_site):
+    site = fresh_site.start()
+
+    assert site.stop(signal.SIGKILL) == -signal.SIGKILL
+
+
+def test_an_endless_import_ends_with_its_cure(fresh_site):
+    site = fresh_site.start()
+    site.edit("blog/models.py", "class Post", "while True: pass\nclass Post")
+    time.sleep(0.3)
+
+    site.restore("blog/models.py")
+
+    assert site.text() == "0000"
+
+
+def test_exit_handlers_run_once_at_the_end(fresh_site):
+    """Not at each reload: what they remove still belongs to the snapshots."""
+    site = fresh_site
+    site.edit("config/__init__.py", "", "import atexit, tempfile\nFOLDER = tempfile.TemporaryDirectory(dir='.')\n")
+    site.start()
+    site.edit("blog/views.py", '"0000"', '"0001"')
+    assert site.text() == "0001"
+    assert len(list(site.root.glob("tmp*"))) == 1
+
+    site.stop()
+
+    assert list(site.root.glob("tmp*")) == []
+
+
+def test_a_thread_started_by_a_module_is_never_copied(fresh_site):
+    site = fresh_site
+    site.edit("blog/apps.py", 'name = "blog"', 'name = "blog"\n    def ready(self):\n        from . import worker')
+    site.write(
+        "blog/worker.py",
+        "import threading, time\nCOUNT = []\ndef work():\n    while True:\n        COUNT.append(1)\n"
+        "        time.sleep(0.01)\nthreading.Thread(target=work, daemon=True, name='work').start()\n",
+    )
+    site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(f'{VERSION} {alive()}')")
+    site.edit(
+        "blog/views.py",
+        "def index",
+        "def alive():\n    from .worker import COUNT\n    seen = len(COUNT)\n"
+        "    time.sleep(0.1)\n    return len(COUNT) > seen\ndef index",
+    )
+    site.start()
+    assert site.text() == "0000 True"
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001 True"
+    assert "a module started a thread (work)" in site.log.read_text()
+    assert "blog/worker.py" not in site.status()["snapshots"][-1]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import socket\nPAIR = socket.socketpair()",
+        "import sqlite3\nBASE = sqlite3.connect('other.sqlite3')\nBASE.execute('create table if not exists x (y)')",
+        "import subprocess\nPROCESS = subprocess.Popen(['sleep', '60'], stdin=subprocess.PIPE)",
+    ],
+)
+def test_a_connection_opened_by_a_module_is_never_copied(fresh_site, code):
+    site = fresh_site
+    site.write("config/__init__.py", code)
+    site.start()
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    assert site.status()["snapshots"] == ["manage.py", "config/__init__.py"][: len(site.status()["snapshots"])]
+    assert "a module opened a connection" in site.log.read_text()
+
+
+def test_no_process_and_no_descriptor_leaks(site):
+    def census():
+        site.until(lambda: len(site.family()) <= len(site.status()["snapshots"]) * 2 + 2)
+        return len(list(Path(f"/proc/{site.process.pid}/fd").iterdir()))
+
+    for number in range(30):
+        site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
+        assert site.text() == f"{number + 1:04}"
+    before = census()
+    for number in range(30, 60):
+        site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
+        assert site.text() == f"{number + 1:04}"
+
+    assert census() <= before + 2
+
+
+def test_it_works_with_one_line_in_the_settings(fresh_site):
+    """Without take_over in manage.py, as in someone else's project."""
+    site = fresh_site
+    site.write("manage.py", re.sub(r".*take_over.*\n", "", FILES["manage.py"]))
+    site.start()
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    assert site.status()["generation"] == 2
+
+
+def test_python_m_django(fresh_site):
+    site = fresh_site
+    site.start(
+        command=[sys.executable, "-X", "utf8", "-m", "django"],
+        DJANGO_SETTINGS_MODULE="config.settings",
+        PYTHONPATH=str(site.root),
+    )
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    assert site.status()["generation"] == 2
+
+
+def test_stock_on_request(fresh_site):
+    site = fresh_site.start(wait=False, DEVSERVER="stock")
+    site.until(lambda: site.get("/") == (200, b"0000"), 20)
+
+    assert "Watching for file changes with StatReloader" in site.log.read_text()
+
+
+def test_noreload_is_djangos(fresh_site):
+    site = fresh_site.start("--noreload", wait=False)
+    site.until(lambda: site.get("/") == (200, b"0000"), 20)
+
+    assert len(site.family()) == 1
+
+
+def test_debug_off_is_djangos(fresh_site):
+    site = fresh_site
+    site.edit("config/settings.py", "DEBUG = True", "DEBUG = False")
+    site.start(wait=False)
+    site.until(lambda: site.get("/") == (200, b"0000"), 20)
+
+    assert len(site.family()) == 2
+    assert site.get("/__devserver__/status")[0] == 404
+
+
+def test_static_files_are_served_unless_told_otherwise(fresh_site):
+    site = fresh_site.start()
+    assert site.get("/static/site.css") == (200, FILES["static/site.css"].encode())
+    site.stop()
+
+    site.start("--nostatic")
+    assert site.get("/static/site.css")[0] == 404
+
+
+def test_a_taken_port_is_said(fresh_site):
+    first = fresh_site.start()
+    second = first.twin()
+    second.port = first.port
+
+    second.start(wait=False)
+
+    assert second.process.wait(20) == 1
+    assert second.log.read_text() == "Error: That port is already in use.\n"
+
+
+def test_a_subclass_prepares_the_database_once(fresh_site):
+    site = fresh_site
+    site.write(
+        "blog/management/commands/runserver.py",
+        """\
+from tools.devserver.management.commands.runserver import Command as Base
+class Command(Base):
+    def check_migrations(self):
+        with open("calls", "a") as file:
+            file.write("x")
+""",
+    )
+    site.write("blog/management/__init__.py", "")
+    site.write("blog/management/commands/__init__.py", "")
+    site.edit("config/settings.py", '"tools.devserver", ', '"blog", "tools.devserver", ')
+    site.edit("config/settings.py", '"blog", "shop"', '"shop"')
+    site.start()
+
+    assert site.text() == "0000"
+    assert (site.root / "calls").read_text() == "x"
+
+
+def test_a_save_does_not_end_a_debugger(fresh_site):
+    """breakpoint() has the terminal; the new code answers meanwhile, and the session goes on."""
+    site = fresh_site
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "RUN_MAIN"}
+    site.process = subprocess.Popen(
+        [sys.executable, "manage.py", "runserver", f"127.0.0.1:{site.port}"],
+        cwd=site.root, env={**environment, "TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+
+    def read_until(text: bytes) -> None:
+        nonlocal shown
+        end = time.monotonic() + 20
+        while text not in shown:
+            assert time.monotonic() < end, shown
+            shown += os.read(ours, 4096)
+
+    site.until(lambda: site.get("/__devserver__/status")[0] == 200 and site.is_settled(), 30)
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(site.get("/pdb")))
+    client.start()
+    read_until(b"(Pdb)")
+    site.edit("blog/views.py", '"0000"', '"0001"')
+    assert site.text() == "0001"
+    read_until(b"stays open on the old code")
+    os.write(ours, b"p 'still' + 'here'\n")
+    read_until(b"'stillhere'")
+    os.write(ours, b"c\n")
+    client.join(10)
+
+    assert answers == [(200, b"0000")]
+    site.stop()
+    os.close(ours)

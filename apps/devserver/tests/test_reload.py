@@ -1,0 +1,183 @@
+"""A save is live for the first request that is sent after it."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from .site import FILES
+
+
+def test_each_request_after_a_save_gets_the_new_code(site):
+    for number in range(1, 60):
+        site.edit("blog/views.py", f'VERSION = "{number - 1:04}"', f'VERSION = "{number:04}"')
+
+        assert site.get() == (200, f"{number:04}".encode())
+
+
+def test_the_environment_is_that_of_djangos_reloader(site):
+    assert json.loads(site.text("/state"))["run_main"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "key", "expected"),
+    [
+        ("config/settings.py", 'WORD = "settings"', 'WORD = "SETTINGS"', "settings", "SETTINGS"),
+        ("blog/words.py", 'WORD = "words"', 'WORD = "other"', "word", "other"),
+        ("blog/data.json", '{"a": 1}', '{"a": 2}', "data", '{"a": 2}'),
+    ],
+)
+def test_any_file_that_start_up_used_is_live(site, name, old, new, key, expected):
+    site.edit(name, old, new)
+
+    assert json.loads(site.text("/state"))[key] == expected
+
+
+def save_in_place(path, text):
+    path.write_text(text)
+
+
+def save_in_two_steps(path, text):
+    path.write_text("")
+    path.write_text(text)
+
+
+def save_by_rename(path, text):
+    path.with_name(".views.tmp").write_text(text)
+    path.with_name(".views.tmp").rename(path)
+
+
+def save_like_vim(path, text):
+    path.with_name("4913").write_text("")
+    path.with_name("4913").unlink()
+    path.rename(path.with_name("views.py~"))
+    path.write_text(text)
+    path.with_name("views.py~").unlink()
+
+
+def save_by_link(path, text):
+    path.with_name("new.tmp").write_text(text)
+    path.unlink()
+    os.link(path.with_name("new.tmp"), path)
+    path.with_name("new.tmp").unlink()
+
+
+@pytest.mark.parametrize("save", [save_in_place, save_in_two_steps, save_by_rename, save_like_vim, save_by_link])
+def test_every_way_of_saving_is_one_reload_without_an_error(site, save):
+    before = site.status()["generation"]
+    path = site.root / "blog/views.py"
+
+    save(path, path.read_text().replace('"0000"', f'"{save.__name__}"'))
+
+    assert site.text() == save.__name__
+    assert site.loads_since(before) == [(["blog/views.py"], "")]
+
+
+def test_saving_without_a_change_is_no_reload(site):
+    pid = json.loads(site.text("/state"))["pid"]
+
+    (site.root / "blog/views.py").write_text((site.root / "blog/views.py").read_text())
+    os.utime(site.root / "blog/models.py")
+
+    assert json.loads(site.text("/state"))["pid"] == pid
+
+
+def test_a_file_that_belongs_to_nothing_is_no_reload(site):
+    pid = json.loads(site.text("/state"))["pid"]
+
+    for name in ("notes.txt", "blog/unused.py", "debug.log"):
+        (site.root / name).write_text("x")
+
+    assert json.loads(site.text("/state"))["pid"] == pid
+
+
+def test_a_new_module_that_was_looked_for_is_loaded(site):
+    site.edit("shop/views.py", 'HttpResponse("shop")', 'HttpResponse("admin" if "admin" in WAS else "none")')
+    site.edit(
+        "shop/views.py",
+        "def index",
+        "import sys\nWAS = [m for m in ['admin'] if 'shop.admin' in sys.modules]\ndef index",
+    )
+    assert site.text("/shop/") == "none"
+
+    site.write(
+        "shop/admin.py", "from django.contrib import admin\nfrom .models import Item\nadmin.site.register(Item)\n"
+    )
+    assert site.text("/shop/") == "admin"
+
+    (site.root / "shop/admin.py").unlink()
+    assert site.text("/shop/") == "none"
+
+
+def test_a_module_becomes_a_package_and_back(site):
+    words = site.root / "blog/words.py"
+    (site.root / "blog/words").mkdir()
+    site.write("blog/words/__init__.py", 'WORD = "package"\nDATA = ""\n')
+    words.unlink()
+    assert json.loads(site.text("/state"))["word"] == "package"
+
+    site.restore("blog/words.py")
+    (site.root / "blog/words/__init__.py").unlink()
+    (site.root / "blog/words").rmdir()
+    assert json.loads(site.text("/state"))["word"] == "words"
+
+
+def test_a_renamed_folder_is_an_error_and_its_return_the_cure(site):
+    (site.root / "shop").rename(site.root / "store")
+    status, text = site.get()
+    assert status == 500
+    assert b"No module named 'shop'" in text
+
+    (site.root / "store").rename(site.root / "shop")
+    assert site.get("/shop/") == (200, b"shop")
+    site.edit("shop/views.py", '"shop"', '"back"')
+    assert site.get("/shop/") == (200, b"back")
+
+
+def test_a_template_is_live_without_another_process(site):
+    assert site.text("/page") == "<p>0000 one</p>"
+    pid = json.loads(site.text("/state"))["pid"]
+
+    site.edit("templates/page.html", "one", "two")
+
+    assert site.text("/page") == "<p>0000 two</p>"
+    assert json.loads(site.text("/state"))["pid"] == pid
+
+
+def test_a_module_imported_by_a_request_is_live(site):
+    site.edit("blog/views.py", "return HttpResponse(VERSION)", "from . import late\n    return HttpResponse(late.X)")
+    site.write("blog/late.py", "X = 'late'\n")
+    assert site.text() == "late"
+
+    site.write("blog/late.py", "X = 'newer'\n")
+
+    assert site.text() == "newer"
+
+
+def test_a_branch_switch_is_one_reload(site):
+    def git(*arguments):
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=site.root, check=True, capture_output=True)
+
+    git("init", "-b", "main")
+    git("add", *FILES)
+    git("commit", "-m", "first")
+    git("checkout", "-b", "other")
+    for name in ("blog/views.py", "blog/words.py", "config/settings.py", "shop/views.py"):
+        site.edit(name, '"0000"' if "blog/v" in name else '"', '"1111"' if "blog/v" in name else '"b')
+    site.edit("config/settings.py", '"b', '"')
+    site.edit("blog/words.py", '"b', '"')
+    site.edit("blog/words.py", '"words"', '"branch"')
+    site.edit("shop/views.py", '"b', '"')
+    site.edit("shop/views.py", '"shop"', '"branch"')
+    git("commit", "-am", "second")
+    assert site.text("/shop/") == "branch"
+    before = site.status()["generation"]
+
+    git("checkout", "main")
+
+    assert site.text("/shop/") == "shop"
+    state = json.loads(site.text("/state"))
+    assert (state["version"], state["word"]) == ("0000", "words")
+    assert len(site.loads_since(before)) == 1

@@ -1,0 +1,63 @@
+"""What the live process was made from, in the order in which it used it."""
+
+from .project import FILE, LIST, LOOK, is_lasting, observe
+
+
+class Trace:
+    """The records of one line of processes: resuming a snapshot cuts the list at the snapshot's position."""
+
+    def __init__(self):
+        self.order: list[tuple[str, str]] = []
+        self.values: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def add(self, kind: str, path: str, value: str) -> None:
+        if kind == "written":
+            self.values.pop((FILE, path), None)
+        else:
+            self.values.setdefault((kind, path), (len(self.order), value))
+        self.order.append((kind, path))
+
+    def truncate(self, length: int) -> None:
+        for key in self.order[length:]:
+            if self.values.get(key, (0,))[0] >= length:
+                del self.values[key]
+        del self.order[length:]
+
+    def related(self, path: str, is_folder: bool = False) -> list[tuple[str, str]]:
+        """Return the records that may no longer hold when something happened to `path`."""
+        folder, _, name = path.rpartition("/")
+        stem = name.partition(".")[0]
+        keys = [(FILE, path), (LOOK, f"{folder}/{stem}")]
+        if stem == "__init__":
+            keys.append((LOOK, folder))
+        if is_lasting(name):
+            keys.append((LIST, folder))
+        if is_folder:
+            keys += [key for key in self.values if key[1].startswith(path + "/")]
+            keys.append((LIST, path))
+        return [key for key in keys if key in self.values]
+
+    def broken(self, keys) -> dict[str, int]:
+        """Return path and position of the records among `keys` that no longer hold."""
+        found, listings = {}, {}
+        for kind, path in keys:
+            position, value = self.values[kind, path]
+            if observe(kind, path, listings) != value:
+                found[path] = min(position, found.get(path, position))
+        return found
+
+    def folders(self, keys) -> set[str]:
+        """Return the folders in which records can break."""
+        found = set()
+        for kind, path in keys:
+            found.add(path if kind == LIST else path.rpartition("/")[0])
+            if kind == LOOK and self.values[kind, path][1].endswith("/"):
+                found.add(path)  # A namespace becomes a package when an __init__.py appears in it.
+        return found
+
+    def places(self) -> set[str]:
+        """Return the files and folders whose stat tells that a record may have broken."""
+        return self.folders(self.values) | {path for kind, path in self.values if kind != LOOK}

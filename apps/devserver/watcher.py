@@ -1,0 +1,137 @@
+"""File events, read straight from the kernel: the supervisor must be able to ask for those that are due now.
+
+A library that reads them in a thread of its own can't be asked, and a request would pass the barrier before its save.
+"""
+
+import ctypes
+import os
+import struct
+
+MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
+MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
+OVERFLOW, IGNORED, ONLYDIR, ISDIR = 0x4000, 0x8000, 0x01000000, 0x40000000
+EVENTS = MODIFY | ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | ONLYDIR
+DONE = CLOSE_WRITE | MOVED_TO | ATTRIB  # after these the file is as its writer wants it
+
+SETTLE = 0.015  # seconds without a further event after which a file counts as written
+GONE = 0.1  # seconds after which a deleted file counts as deleted: many editors save by renaming and creating
+OPEN = 1.0  # seconds that a file which is still being written may hold up a reload
+# File systems of Linux itself, which always tell when a writer closes a file. Those that forward events of another
+# system (virtiofs, 9p, fuse, nfs) tell less, and late.
+NATIVE = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"}
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Watcher:
+    def __init__(self):
+        self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.folders: dict[int, str] = {}
+        self.watches: dict[str, int] = {}
+        self.full = False  # the kernel's limit of watches is reached
+
+    def fileno(self) -> int:
+        return self.fd
+
+    def watch(self, folder: str) -> None:
+        """Watch a folder, or where it doesn't exist the nearest one above it, in which it would appear."""
+        while folder not in self.watches and folder:
+            number = libc.inotify_add_watch(self.fd, os.fsencode(folder), EVENTS)
+            if number >= 0:
+                self.folders.setdefault(number, folder)
+                self.watches[folder] = number
+            elif ctypes.get_errno() == 28:  # ENOSPC
+                self.full = True
+                return
+            else:
+                folder = os.path.dirname(folder) if folder != "/" else ""
+
+    def forget(self, folder: str) -> None:
+        """Stop watching a folder and those in it: they were moved or removed, and names may come back."""
+        for name in [name for name in self.watches if name == folder or name.startswith(folder + "/")]:
+            libc.inotify_rm_watch(self.fd, self.watches[name])
+            del self.watches[name]
+
+    def drain(self):
+        """Yield (path, event mask) for all that happened so far."""
+        while True:
+            try:
+                data = os.read(self.fd, 65536)
+            except BlockingIOError:
+                return
+            at = 0
+            while at < len(data):
+                number, mask, _, length = struct.unpack_from("iIII", data, at)
+                name = os.fsdecode(data[at + 16 : at + 16 + length].rstrip(b"\0"))
+                at += 16 + length
+                folder = self.folders.get(number)
+                if mask & OVERFLOW:
+                    yield "", mask
+                elif mask & IGNORED:
+                    self.folders.pop(number, None)
+                    if self.watches.get(folder) == number:
+                        del self.watches[folder]
+                elif folder and name:
+                    yield f"{folder}/{name}", mask
+
+
+class Settling:
+    """Files that were touched, until each is as its writer wants it: editors truncate, rename, and write again."""
+
+    def __init__(self, is_native: bool):
+        self.is_native = is_native
+        self.ready: set[str] = set()
+        self.pending: dict[str, float] = {}  # path: time when it counts as written
+        self.since: dict[str, float] = {}
+
+    def note(self, path: str, mask: int, now: float) -> None:
+        empty = is_empty(path)
+        if mask & DONE and not empty:
+            self.pending.pop(path, None)
+            self.ready.add(path)
+            return
+        if mask & (DELETE | MOVED_FROM):
+            delay = GONE
+        elif self.is_native and (mask & MODIFY or (mask & CREATE and empty)) and not mask & ISDIR:
+            delay = OPEN  # The event of its closing will come, and ends this.
+        else:
+            delay = SETTLE
+        self.ready.discard(path)
+        first = self.since.setdefault(path, now)
+        self.pending[path] = min(now + delay, first + OPEN)
+
+    def __bool__(self) -> bool:
+        return bool(self.ready or self.pending)
+
+    def due(self) -> float | None:
+        """Return when the last of these files counts as written: 0 for now, None where there is none."""
+        if not self:
+            return None
+        return max(self.pending.values(), default=0.0)
+
+    def take(self) -> set[str]:
+        paths = self.ready.union(self.pending)
+        self.ready.clear()
+        self.pending.clear()
+        self.since.clear()
+        return paths
+
+
+def is_empty(path: str) -> bool:
+    """Tell whether a file is missing or truncated: some editors close it once before they write."""
+    try:
+        return os.stat(path).st_size == 0
+    except OSError:
+        return True
+
+
+def is_native(path: str) -> bool:
+    """Tell whether the kernel itself sees every change of the files in `path`."""
+    best, kind = "", ""
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            before, _, after = line.partition(" - ")
+            place = before.split(" ")[4].encode().decode("unicode_escape")
+            if len(place) >= len(best) and f"{path}/".startswith(place.rstrip("/") + "/"):
+                best, kind = place, after.split(" ")[0]
+    return kind in NATIVE
