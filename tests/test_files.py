@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+DEVELOPMENT = {"DEBUG", "WEB_HOST", "WEB_PORT"}
 SET_BY_DEPLOY = {"REVISION", "VERSION"}
 
 
@@ -77,7 +78,7 @@ def test_every_variable_of_settings_reaches_production():
     environment = re.search(r"environment: &django\n((?:      \S.*\n)+)", text("compose.prod.yaml"))[1]
     named = set(re.findall(r"^ +([A-Z_]+):", environment, re.M))
 
-    assert {name.removesuffix("_FILE") for name in named} == settings_variables() - {"DEBUG"}
+    assert {name.removesuffix("_FILE") for name in named} == settings_variables() - DEVELOPMENT
 
 
 def test_env_example_is_read_alike_by_compose_and_django():
