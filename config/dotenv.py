@@ -2,15 +2,16 @@
 
 Compose puts the file's values into containers, Django reads the file itself, and the two disagree about quotes,
 comments and `$`. A value on which they differ works in one place and fails in another, so it is refused.
-Compose's rules are those of its dotenv parser (https://github.com/compose-spec/compose-go/tree/main/dotenv);
-tests/stack compares this reading with the real one.
+Compose's rules are those of its dotenv parser (https://github.com/compose-spec/compose-go/tree/main/dotenv), Django's
+those of django-environ's read_env; tests compare both readings with the real ones. bin/doctor uses this module where
+nothing is installed: standard library only, Python 3.9 or newer.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-
-import environ
 
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "\0"}
 NAME = "[A-Za-z_][A-Za-z0-9_]*"
@@ -75,16 +76,16 @@ def compose_value(text: str, known: Mapping[str, str]) -> str:
 
 def django_values(line: str) -> dict[str, str]:
     """Return what django-environ reads from one line; empty where it reads nothing."""
-
-    class Reader(environ.Env):
-        ENVIRON: dict[str, str] = {}
-
-    class Line:
-        def read(self):
-            return line
-
-    Reader.read_env(Line())
-    return Reader.ENVIRON
+    match = re.fullmatch(r"(?:export )?([A-Za-z_0-9]+)=(.*)", line)
+    if not match:
+        return {}
+    name, value = match.groups()
+    if re.fullmatch(r"'.*'", value):
+        value = value[1:-1]
+    # Not "elif": double quotes within single ones go as well.
+    if re.fullmatch(r'".*"', value):
+        value = re.sub(r"\\(.)", lambda escape: escape[0] if escape[1] in "rnt" else escape[1], value[1:-1])
+    return {name: value}
 
 
 def read(text: str, environment: Mapping[str, str]) -> list[Reading]:

@@ -37,6 +37,11 @@ class Env(environ.FileAwareEnv):
     # A copy, so that values from .env do not leak into child processes and outlive an edit of the file there.
     ENVIRON = FileAwareMapping(env=dict(os.environ), cache=False)
 
+    def __init__(self):
+        super().__init__()
+        # What the settings asked for, and what they got: the text as it was set, or else the default.
+        self.values_read: dict[str, Any] = {}
+
     @classmethod
     def read_file(cls, path: Path) -> None:
         """Read a .env file where there is one. Raises InvalidVariable for lines that Compose reads differently."""
@@ -65,7 +70,9 @@ class Env(environ.FileAwareEnv):
         if value == "":
             if default is self.NOTSET:
                 raise InvalidVariable(var, "is not set", "Set it in .env or in the environment")
+            self.values_read[var] = default
             return default
+        self.values_read[var] = value
         return self.parse_value(value, cast) if cast else value
 
     def bool(self, var: str, default: Any = environ.Env.NOTSET) -> bool:

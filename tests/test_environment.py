@@ -1,11 +1,14 @@
 """What settings.py makes of the environment, and what it refuses."""
 
+import io
 import os
+import random
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import environ
 import pytest
 from environ.fileaware_mapping import FileAwareMapping
 
@@ -182,6 +185,7 @@ LINES = [
     ("S=abc", "abc", "abc"),
     ("S='abc$def#ghi'", "abc$def#ghi", "abc$def#ghi"),
     ("S='a \"b\" c'", 'a "b" c', 'a "b" c'),
+    ("S='\"a\"'", '"a"', "a"),
     ('S="it\'s"', "it's", "it's"),
     ("export S=abc", "abc", "abc"),
     ("S=", "", ""),
@@ -211,6 +215,23 @@ def test_both_readings_of_a_line(line, compose, django):
     (reading,) = dotenv.read(line, environment={})
 
     assert reading == (1, "S", compose, django)
+
+
+def read_by_django_environ(line):
+    class Reader(environ.Env):
+        ENVIRON = {}
+
+    Reader.read_env(io.StringIO(line))
+    return Reader.ENVIRON
+
+
+def test_djangos_reading_is_that_of_django_environ():
+    chance = random.Random(1)
+    pieces = [*"aS=$#'\"\\ \t:{}", "S=", "S='", 'S="', "export ", "\\n", "\\'", "\ufeff", "ü"]
+    made = ["".join(chance.choices(pieces, k=chance.randint(1, 9))) for _ in range(20_000)]
+    lines = [line for line, _, _ in LINES] + made
+
+    assert [line for line in lines if dotenv.django_values(line) != read_by_django_environ(line)] == []
 
 
 @pytest.mark.parametrize(("line", "compose", "django"), LINES)

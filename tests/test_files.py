@@ -10,6 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+DEVELOPMENT = {"DEBUG", "WEB_HOST", "WEB_PORT"}
+SET_BY_DEPLOY = {"REVISION", "VERSION"}
+
+
 def text(name):
     return (ROOT / name).read_text()
 
@@ -51,7 +55,8 @@ def test_every_make_target_is_in_the_readme():
 
 
 def test_every_variable_is_in_env_example():
-    used = settings_variables() | set(compose_variables("compose.yaml"))
+    files = ("compose.yaml", "compose.prod.yaml")
+    used = settings_variables().union(*map(compose_variables, files)) - SET_BY_DEPLOY
 
     assert set(env_example()) == used
 
@@ -60,6 +65,20 @@ def test_copy_of_env_example_changes_nothing():
     defaults = compose_variables("compose.yaml")
 
     assert {name: value for name, value in env_example().items() if name in defaults} == defaults
+
+
+def test_copy_of_env_example_changes_nothing_in_production():
+    defaults = compose_variables("compose.prod.yaml")
+    example = {name: value for name, value in env_example().items() if value and name in defaults}
+
+    assert example == {name: defaults[name] for name in example}
+
+
+def test_every_variable_of_settings_reaches_production():
+    environment = re.search(r"environment: &django\n((?:      \S.*\n)+)", text("compose.prod.yaml"))[1]
+    named = set(re.findall(r"^ +([A-Z_]+):", environment, re.M))
+
+    assert {name.removesuffix("_FILE") for name in named} == settings_variables() - DEVELOPMENT
 
 
 def test_env_example_is_read_alike_by_compose_and_django():
@@ -80,7 +99,7 @@ def test_readme_shows_files_that_exist():
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("group", ["", "-dev", "-native", "-prod"])
+@pytest.mark.parametrize("group", ["", "-browser", "-dev", "-native", "-prod"])
 def test_lock_holds_what_pyproject_asks_for(group):
     import tomllib
 
@@ -103,8 +122,8 @@ def test_locks_agree_on_versions():
         return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(name), re.M))
 
     runtime = versions("requirements.txt")
-    for name in ("requirements-dev.txt", "requirements-native.txt", "requirements-prod.txt"):
-        assert {key: value for key, value in versions(name).items() if key in runtime} == runtime
+    for path in ROOT.glob("requirements-*.txt"):
+        assert {key: value for key, value in versions(path.name).items() if key in runtime} == runtime, path.name
     development, native = versions("requirements-dev.txt"), versions("requirements-native.txt")
     assert {key: value for key, value in native.items() if key in development} == development
 

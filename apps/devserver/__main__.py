@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 
 package = ModuleType("_devserver")
-package.__path__ = [os.path.dirname(os.path.abspath(__file__))]  # noqa: PTH
+package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
 sys.modules["_devserver"] = package
 
 if sys.argv[1] == "supervise":
@@ -14,6 +14,10 @@ if sys.argv[1] == "supervise":
     from _devserver.supervisor import supervise
 
     sys.exit(supervise(json.loads(sys.argv[2]), initial_environment()))
+elif sys.argv[1] == "debug":
+    from _devserver.debugging import hold
+
+    hold(*json.loads(sys.argv[2]))
 else:
     from _devserver.child import main
 

@@ -1,7 +1,5 @@
 """What the supervisor answers itself: the error page, and its own addresses below /__devserver__/."""
 
-# ruff: noqa: PTH
-
 import html
 import json
 import os
@@ -15,8 +13,14 @@ LONGEST = 64 * 1024  # bytes of request headers
 LINGER = 2.0  # seconds that a client gets to read its answer
 EDITOR = "vscode://file{path}:{line}"
 
-with open(os.path.join(os.path.dirname(__file__), "templates/devserver/error.html"), encoding="utf-8") as file:
-    PAGE = Template(file.read())
+
+def read(name: str) -> str:
+    with open(os.path.join(os.path.dirname(__file__), "browser", name), encoding="utf-8") as file:
+        return file.read()
+
+
+PAGE = Template(read("error.html"))
+CLIENT = read("client.js")
 
 
 class Visitor:
@@ -89,26 +93,26 @@ def is_reserved(start: bytes) -> bool:
     return start.partition(b" ")[2].startswith(PREFIX)
 
 
-def error_page(failure: dict, headers: dict[str, str], editor: str, generation: int) -> tuple[str, str]:
+def error_page(failure: dict, headers: dict[str, str], editor: str, version: str) -> tuple[str, str]:
     """Return content type and body: a page for a browser, the traceback as text for anything else."""
     if "text/html" not in headers.get("accept", ""):
         return "text/plain", f"{failure['title']}\n\n{failure['text']}"
-    frames = "".join(frame_html(frame, editor or EDITOR) for frame in failure["frames"])
+    frames = "".join(frame_html(frame, editor) for frame in failure["frames"])
     page = PAGE.substitute(
         title=html.escape(failure["title"]),
         frames=frames,
         text=html.escape(failure["text"]),
         open="" if frames else " open",
-        generation=generation,
+        version=version,
     )
     return "text/html", page
 
 
 def frame_html(frame: dict, editor: str) -> str:
     lines = "".join(
-        f'<span{" class=here" * (number == frame["line"])}><i>{number}</i>{html.escape(text)}</span>'
+        f"<span{' class=here' * (number == frame['line'])}><i>{number}</i>{html.escape(text)}</span>"
         for number, text in frame["source"]
     )
-    link = html.escape(editor.format(path=quote(frame["path"]), line=frame["line"]))
+    link = html.escape(editor.format(path=quote(frame["path"]), where=quote(frame["where"]), line=frame["line"]))
     name = f" in {html.escape(frame['name'])}" if frame["name"] not in ("", "<module>") else ""
     return f'<h2><a href="{link}">{html.escape(frame["where"])}:{frame["line"]}</a>{name}</h2><pre>{lines}</pre>'

@@ -1,7 +1,5 @@
 """How a `runserver` comes under the supervisor. Imported by manage.py before Django, so it imports nothing large."""
 
-# ruff: noqa: PTH (pathlib would be most of what manage.py imports for any other command)
-
 import json
 import os
 import re

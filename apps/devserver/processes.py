@@ -1,7 +1,5 @@
 """The supervisor's side of the processes that hold the project."""
 
-# ruff: noqa: PTH
-
 import ctypes
 import json
 import os
@@ -11,10 +9,13 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from . import channel
 from .entry import ENGINE
 
+RETRY = 0.005  # seconds
+SNAPSHOTS = 16
 GRACE = 0.25  # seconds that processes get to end by themselves
 
 
@@ -65,6 +66,13 @@ class Snapshot:
         return Live(ours)
 
 
+def thin_out(snapshots: list[Snapshot], hot: list[str]) -> list[Snapshot]:
+    """Return the snapshot to drop where there are too many: the one taken soonest after another saves least."""
+    pairs = pairwise(snapshots)
+    gaps = [(late.time - early.time, late.position, late) for early, late in pairs if late.before not in hot]
+    return [min(gaps, key=lambda gap: gap[:2])[2]] if gaps and len(snapshots) > SNAPSHOTS else []
+
+
 def spawn(plan: dict, environment: dict[bytes, bytes], orders: dict) -> Live:
     """Start a fresh interpreter that loads the project."""
     ours, theirs = channel.pair()
@@ -109,14 +117,21 @@ def stop_all(live: Live | None, snapshots: list[Snapshot], retired: set[Live]) -
     stop_children()
 
 
+def reap() -> bool:
+    """Take note of the children that ended; return whether there are others."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
 def stop_children() -> None:
     """End what is left: processes that were being forked, and programs that the project started."""
     told, deadline = set(), time.monotonic() + GRACE
     while time.monotonic() < deadline:
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
+        if not reap():
             return
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
             for pid in set(map(int, file.read().split())) - told:

@@ -4,8 +4,6 @@ The processes that load the project note what they saw; the supervisor looks aga
 "changed" means one thing: the value differs.
 """
 
-# ruff: noqa: PTH (the paths are strings that are compared, thousands of them)
-
 import hashlib
 import os
 import stat

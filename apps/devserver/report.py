@@ -1,7 +1,5 @@
 """Describe an error of the project as data, the developer's own lines first."""
 
-# ruff: noqa: PTH
-
 import linecache
 import os
 import traceback
@@ -16,8 +14,8 @@ def describe(error: BaseException, project) -> dict:
     """Return what the error page and the terminal show.
 
     {"title": str, "path": str, "line": int, "where": str, "frames": frames of the developer's own code, innermost
-    first, "text": the full traceback, "refusal": what the project said when it ended the process on purpose, else ""}; a
-    frame is {"path", "line", "name", "source": [[number, text]]}.
+    first, "text": the full traceback, "refusal": what the project said when it ended the process on purpose, or ""};
+    a frame is {"path", "line", "name", "source": [[number, text]]}.
     """
     refusal = str(error.code) if isinstance(error, SystemExit) else ""
     linecache.clearcache()  # A snapshot may remember the lines of an older file.

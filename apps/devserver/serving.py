@@ -8,7 +8,9 @@ import threading
 import time
 from pathlib import Path
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management.base import OutputWrapper, SystemCheckError
 from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connections
@@ -16,27 +18,33 @@ from django.template import engines
 from django.urls import get_resolver
 from django.utils import autoreload
 
-from . import channel
+from . import channel, debugging
+from .answers import EDITOR
+from .inject import Inject
 
 PATIENCE = 30  # seconds that a request may still take after its code has been replaced
 QUIET = 0.2  # seconds without a request before the checks start
-DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle"}
+DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle", "_pydevd_sys_monitoring"}
 INNOCENT = {"django", "asgiref", "psycopg", "psycopg_binary", *sys.stdlib_module_names}  # may be imported ahead
 
 
 class Reloader(autoreload.BaseReloader):
     """What receivers of Django's autoreload signals get as their sender: they tell it what else to watch."""
 
-    def folders(self) -> list[str]:
-        return sorted({*map(str, self.directory_globs), *(str(Path(file).parent) for file in self.extra_files)})
+    def places(self) -> dict[str, Path]:
+        """Return the folders to watch: as the supervisor names them, with symlinks resolved, and as Django does."""
+        folders = [*self.directory_globs, *(Path(file).absolute().parent for file in self.extra_files)]
+        return {os.path.realpath(folder): folder for folder in folders}
 
-    def concerns(self, path: Path) -> bool:
-        if path in map(Path, self.extra_files):
-            return True
-        return any(
-            folder in path.parents and any(path.match(glob.removeprefix("**/")) for glob in globs)
-            for folder, globs in self.directory_globs.items()
-        )
+    def concerned(self, path: str) -> Path | None:
+        """Return the path as Django names it where a receiver asked for that file."""
+        for real, folder in self.places().items():
+            if path.startswith(real + "/"):
+                file = folder / path[len(real) + 1 :]
+                globs = self.directory_globs.get(folder, ())
+                if any(file.match(glob.removeprefix("**/")) for glob in globs) or file in map(Path, self.extra_files):
+                    return file
+        return None
 
 
 class Server:
@@ -64,11 +72,13 @@ class Server:
         http.socket.close()
         http.server_name, http.server_port = self.command.addr, self.orders["port"]
         http.setup_environ()
-        http.set_app(handler)
+        is_wanted = getattr(settings, "DEVSERVER_BROWSER", True)
+        http.set_app(Inject(handler, self.orders["version"]) if is_wanted else handler)
         self.http = http
 
     def prepare(self) -> None:
         """Do what is due once, before the first request of all."""
+        self.snapshots.paused = True  # The database is open now, and the project has been loaded.
         try:
             self.command.check_migrations()
         except Exception as error:
@@ -84,13 +94,16 @@ class Server:
         recorder.loading = False
         self.loaded = set(sys.modules)
         fresh = self.orders["fresh"]
+        if self.orders["debugger"]:
+            debugging.join(self.orders["debugger"])
         if fresh:
             self.command.on_bind(self.orders["port"])
         self.tell(
             {
-                "serving": recorder.count,
-                "url": getattr(settings, "DEVSERVER_URL", ""),
-                "editor": getattr(settings, "DEVSERVER_EDITOR", ""),
+                "serving": {
+                    "url": getattr(settings, "DEVSERVER_URL", ""),
+                    "editor": getattr(settings, "DEVSERVER_EDITOR", EDITOR),
+                }
             }
         )
         threading.Thread(target=self.check, args=(fresh,), daemon=True).start()
@@ -150,7 +163,8 @@ class Server:
         return True
 
     def is_debugged(self) -> bool:
-        for frame in sys._current_frames().values():
+        frames = sys._current_frames()
+        for frame in [frames.get(thread.ident) for thread in list(self.threads)]:
             while frame is not None:
                 if frame.f_globals.get("__name__", "").partition(".")[0] in DEBUGGERS:
                     return True
@@ -165,6 +179,7 @@ class Server:
             time.sleep(QUIET / 2)
         late = [name for name in list(sys.modules) if name not in self.loaded and name.partition(".")[0] in INNOCENT]
         self.tell({"late": late})
+        serious = False
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:
             if not self.options["skip_checks"]:
@@ -172,24 +187,35 @@ class Server:
             if not fresh:
                 self.command.check_migrations()
         except SystemCheckError as error:
+            serious = True
             output.write(f"{error}\n")
         except Exception as error:
             output.write(f"The checks could not be run: {error}\n")
         finally:
             connections.close_all()
-        self.tell({"checks": output.getvalue()[: 16 * 1024]})
+        self.tell({"checks": {"text": output.getvalue().strip()[: 16 * 1024], "serious": serious}})
 
     def announce(self) -> None:
-        """Send Django's signal, after which the reloader knows what else is to be watched."""
+        """Send Django's signal, then tell the supervisor what else is to be watched: only what is not installed."""
         autoreload.autoreload_started.send(sender=self.reloader)
-        self.tell({"folders": self.reloader.folders()})
+        places = {*self.reloader.places(), *static_folders()}
+        project = self.snapshots.recorder.project
+        self.tell({"folders": sorted(place for place in places if project.locate(f"{place}/", code=True))})
 
     def notify(self, paths: list[str]) -> None:
         """Send file_changed for files that are no part of the process: templates, translations."""
         restart = ""
-        for path in map(Path, paths):
-            if self.reloader.concerns(path):
-                results = autoreload.file_changed.send(sender=self.reloader, file_path=path)
+        for path in paths:
+            file = self.reloader.concerned(path)
+            if file is not None:
+                results = autoreload.file_changed.send(sender=self.reloader, file_path=file)
                 if not any(handled for _, handled in results):
-                    restart = str(path)
-        self.tell({"notified": paths, "restart": restart})
+                    restart = path
+        self.tell({"notified": {"files": paths, "restart": restart}})
+
+
+def static_folders() -> set[str]:
+    if not apps.is_installed("django.contrib.staticfiles"):
+        return set()
+    storages = (getattr(finder, "storages", {}).values() for finder in get_finders())
+    return {os.path.realpath(storage.location) for some in storages for storage in some if hasattr(storage, "location")}

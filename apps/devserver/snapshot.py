@@ -1,7 +1,5 @@
 """Pause copies of the loading process, so that a later load can go on from there."""
 
-# ruff: noqa: PTH (the names in /proc are read as they are)
-
 import fcntl
 import gc
 import os
@@ -36,11 +34,12 @@ class Snapshots:
         self.started = self.last = time.perf_counter()
         self.taken = 0
         self.refused = False
+        self.paused = False  # no snapshots from here on, and no word of it
         self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
 
     def checkpoint(self, path: str) -> None:
         """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""
-        if threading.current_thread() is not threading.main_thread():
+        if self.paused or threading.current_thread() is not threading.main_thread():
             return
         now = time.perf_counter()
         gap = max(GAP, GROWTH * (now - self.started))
@@ -51,7 +50,7 @@ class Snapshots:
             self.pause(path)
         elif not self.refused:
             self.refused = True
-            self.recorder.tell({"obstacle": obstacle, "before": path})
+            self.recorder.tell({"obstacle": {"before": path, "reason": obstacle}})
 
     def obstacle(self) -> str | None:
         """Say what of this process can't be shared with a copy of it, if anything."""

@@ -4,7 +4,6 @@ Standard library only and one thread, so that nothing the project does can end i
 """
 
 import errno
-import json
 import os
 import selectors
 import socket
@@ -13,18 +12,20 @@ import time
 from collections import deque
 
 from . import channel
-from .answers import Visitor, error_page, is_reserved
-from .processes import Live, Snapshot, become_reaper, kill, spawn, stop_all
+from .answers import EDITOR
+from .bytecode import make_folder, remove_folder
+from .clients import Clients
+from .debugging import Debugger
+from .dotenv import DotEnv, cure
+from .files import Files
+from .processes import RETRY, Live, Snapshot, become_reaper, kill, reap, spawn, stop_all, thin_out
 from .project import Project
+from .requirements import Installer
 from .terminal import Terminal
 from .trace import Trace
-from .watcher import ISDIR, OVERFLOW, Settling, Watcher, is_native
 
 TICK = 1.0  # seconds between two looks at the files' stat, in case an event was lost
 HOT = 8  # files that were edited last and get a snapshot of their own
-SNAPSHOTS = 16
-GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a git that died
-RETRY = 0.005  # seconds
 DOUBT = 0.04  # seconds before an error is believed: a writer may have been stopped between truncating and writing
 DEADLY = 1.0  # seconds within which a server that ends by itself is not started again
 
@@ -57,35 +58,35 @@ def listen(address: str, port: int, ipv6: bool) -> socket.socket:
 class Supervisor:
     def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket):
         self.plan, self.environment, self.listener = plan, environment, listener
-        self.project = Project(plan["root"])
-        self.terminal = Terminal(self.project.root)
+        self.bytecode = make_folder()
         self.loop = selectors.EpollSelector()
-        self.is_native = is_native(self.project.root)
-        self.watcher, self.settling = Watcher(), Settling(self.is_native)
+        self.terminal = Terminal(plan["root"])
         self.trace = Trace()
-        self.signatures: dict[str, tuple] = {}
-        self.snapshots: list[Snapshot] = []
+        self.files = Files(Project(plan["root"]), self.trace)
+        self.clients = Clients(self, listener, self.loop)
+        self.installer = Installer(self.files.project.root, environment, self.loop, self.installed)
+        self.debugger = Debugger(environment, self.loop, self.terminal, lambda: self.start([]))
+        self.dotenv = DotEnv(self.files.project.root, environment)
         self.live: Live | None = None
         self.retired: set[Live] = set()
-        self.failure: dict | None = None
-        self.is_reported = False
-        self.failed_at = 0.0
-        self.fresh = True
+        self.snapshots: list[Snapshot] = []
         self.hot: list[str] = []
+        self.late: dict[str, None] = {}  # modules that requests imported, in order
+        self.failure: dict | None = None
+        self.is_reported = True
+        self.fresh = True
+        self.boot, self.generation = f"{time.time():.0f}", 0
         self.changed: list[str] = []  # what the load under way is for
         self.before = ""
-        self.started = 0.0
-        self.waiting: deque[socket.socket] = deque()
-        self.visitors: set[Visitor] = set()
-        self.watched_for_django: list[str] = []
+        self.started = self.ended = 0.0
         self.unanswered: set[str] = set()  # files that the live process was told of and has not confirmed
-        self.history: deque[dict] = deque(maxlen=50)
-        self.generation = 0
         self.checks = ""
-        self.late: dict[str, None] = {}  # modules that requests imported, in order
-        self.settings = {"url": "", "editor": ""}
+        self.notice: dict | None = None  # what pages show beside an error: {"title": str, "text": str}
+        self.settings = {"url": "", "editor": EDITOR}
+        self.touched: deque[list] = deque(maxlen=50)  # [time, path] of templates and static files
+        self.history: deque[dict] = deque(maxlen=50)
         self.next_tick = time.monotonic() + TICK
-        self.ending = False
+        self.is_ending = self.is_waiting_said = False
         self.status = 0
 
     # ---- the loop
@@ -94,89 +95,77 @@ class Supervisor:
         become_reaper()
         with self.terminal.signals(self.end) as wakeup:
             self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.forget_wakeups)
-            self.loop.register(self.listener, selectors.EVENT_READ, self.accept)
-            self.loop.register(self.watcher, selectors.EVENT_READ, self.examine)
-            self.start([])
-            while not self.ending:
+            self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
+            self.files.also([*self.installer.locks, self.dotenv.path])
+            self.debugger.start()
+            while not self.is_ending:
                 for key, _ in self.loop.select(self.timeout()):
                     key.data()
                 self.examine()
                 self.report_failure()
-                self.let_in()
+                self.clients.let_in()
                 if time.monotonic() >= self.next_tick:
                     self.tick()
-        self.stop()
+            self.stop()
         return self.status
+
+    def end(self) -> None:
+        self.is_ending = True
 
     def stop(self) -> None:
         self.listener.close()
         stop_all(self.live, self.snapshots, self.retired)
-
-    def end(self) -> None:
-        self.ending = True
+        remove_folder(self.bytecode)
 
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""
         now = time.monotonic()
-        due = self.settling.due()
-        times = [self.next_tick] if due is None else [self.next_tick, max(due, now + RETRY if due < now else due)]
-        if self.failure is not None and not self.is_reported:
-            times.append(self.failed_at + DOUBT)
-        if self.waiting and self.live and self.live.serving:
-            times.append(now + RETRY)
-        return max(0.0, min(times) - now)
+        waits = [self.next_tick - now, self.files.wait()]
+        if not self.is_reported:
+            waits.append(self.ended + DOUBT - now)
+        if self.clients.waiting and self.live and self.live.serving:
+            waits.append(RETRY)
+        return max(0.0, min(wait for wait in waits if wait is not None))
 
     def tick(self) -> None:
-        """Look at the files themselves, as a safety net for lost events; reap; drop clients that linger."""
+        """Do what no event asks for: look at the files themselves, reap, drop clients that linger."""
         started = time.monotonic()
-        signatures = {path: stat_of(path) for path in self.trace.places()}
-        for path in [path for path, seen in signatures.items() if self.signatures.get(path, seen) != seen]:
-            self.settling.note(path, 0, started)
-        self.signatures = signatures
-        for visitor in [visitor for visitor in self.visitors if visitor.is_over(started)]:
-            self.dismiss(visitor)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            pass
+        self.files.sweep()
+        self.clients.dismiss_lingering()
+        if not self.installer.pid:
+            reap()
         # A project of thousands of files is looked at less often, which keeps the idle server idle.
         self.next_tick = started + max(TICK, 500 * (time.monotonic() - started))
 
     # ---- the barrier
 
-    def examine(self) -> bool:
-        """Take in all that happened to the files so far; return whether the live process is up to date."""
-        now = time.monotonic()
-        for path, mask in self.watcher.drain():
-            if mask & OVERFLOW:
-                for _, path in list(self.trace.values):
-                    self.settling.note(path, 0, now)
-                continue
-            if mask & ISDIR:
-                self.watcher.forget(path)
-                self.watch_folders()
-            self.touch(path, mask)
-        due = self.settling.due()
-        if due is not None and due <= now and not self.is_git_busy() and not (self.live and self.live.debugging):
-            self.judge(self.settling.take())
-        return not self.settling and not self.unanswered and self.live is not None and self.live.serving
+    def is_current(self) -> bool:
+        """Take in all that happened to the files so far; return whether the live process is made of them."""
+        self.examine()
+        return bool(self.live and self.live.serving) and not self.files.settling and not self.unanswered
 
-    def touch(self, path: str, mask: int) -> None:
-        """Note an event if the live process or Django may want to know of it. A log must hold up nothing."""
-        if self.trace.related(path, bool(mask & ISDIR)) or path.startswith(tuple(self.watched_for_django)):
-            self.settling.note(path, mask, time.monotonic())
+    def is_known_broken(self) -> bool:
+        return self.failure is not None and self.is_reported and not self.files.settling
 
-    def is_git_busy(self) -> bool:
-        """Tell whether git is changing files: a checkout is to be one reload."""
-        try:
-            status = os.stat(f"{self.project.root}/.git/index.lock")
-        except OSError:
-            return False
-        return time.time() - status.st_mtime < GIT_LOCK_AGE
+    def examine(self) -> None:
+        self.files.collect()
+        if self.live and self.live.debugging:
+            if self.files.settling and not self.is_waiting_said:
+                self.is_waiting_said = True
+                self.terminal.say("The change waits for the debugger.")
+            return
+        paths = self.files.take()
+        if paths:
+            self.judge(paths)
 
     def judge(self, paths: set[str]) -> None:
         """Decide what changed files mean: another process, a word to the live one, or nothing."""
+        if locks := self.installer.notice(paths):
+            names = ", ".join(map(self.terminal.name, locks))
+            self.terminal.say(f"{names} changed: installing.")
+            self.show(f"{names} changed", "Installing the requirements.")
+        if self.dotenv.path in paths and (names := self.dotenv.overruled()):
+            self.terminal.say(f".env: {', '.join(names)} takes effect with {cure()}.")
         broken = {}
         for path in paths:
             keys = self.trace.related(path, os.path.isdir(path) or not os.path.exists(path))
@@ -187,7 +176,7 @@ class Supervisor:
         if broken:
             self.resume(broken)
         elif self.live and self.live.serving:
-            news = [path for path in paths if path.startswith(tuple(self.watched_for_django))]
+            news = [path for path in paths if path.startswith(self.files.folders)]
             if news and self.live.tell({"changed": news}):
                 self.unanswered = set(news)
 
@@ -196,12 +185,10 @@ class Supervisor:
     def start(self, changed: list[str]) -> None:
         """Start from nothing, in a fresh interpreter."""
         self.begin(changed, "")
-        self.trace.truncate(0)
-        for snapshot in self.snapshots:
+        for snapshot in list(self.snapshots):
             self.drop(snapshot)
-        self.snapshots.clear()
-        self.live = spawn(self.plan, self.environment, self.orders())
-        self.loop.register(self.live.sock, selectors.EVENT_READ, self.hear_live)
+        self.trace.truncate(0)
+        self.attend(spawn(self.plan, self.environment, self.orders()))
 
     def resume(self, broken: dict[str, int]) -> None:
         """Go on from the latest snapshot that was taken before anything in `broken` was used."""
@@ -209,18 +196,15 @@ class Supervisor:
         changed = sorted(broken)
         self.hot = ([path for path in self.hot if path not in broken] + changed)[-HOT:]
         for snapshot in [snapshot for snapshot in self.snapshots if snapshot.position > position]:
-            self.snapshots.remove(snapshot)
             self.drop(snapshot)
         while self.snapshots:
             snapshot = self.snapshots[-1]
             self.begin(changed, snapshot.before)
-            self.trace.truncate(snapshot.position)
             live = snapshot.resume(self.orders())
             if live is not None:
-                self.live = live
-                self.loop.register(live.sock, selectors.EVENT_READ, self.hear_live)
+                self.trace.truncate(snapshot.position)
+                self.attend(live)
                 return
-            self.snapshots.remove(snapshot)
             self.drop(snapshot)
         self.start(changed)
 
@@ -230,9 +214,26 @@ class Supervisor:
             self.loop.unregister(self.live.sock)
             self.retire(self.live)
             self.live = None
-        self.failure = None
+        self.failure, self.is_reported = None, True
         self.unanswered.clear()
+        self.notice = None
+        self.generation += 1
         self.changed, self.before, self.started = changed, before, time.monotonic()
+
+    def orders(self) -> dict:
+        port = self.listener.getsockname()[1]
+        return {
+            "hot": self.hot,
+            "fresh": self.fresh,
+            "port": port,
+            "version": self.version(),
+            "bytecode": self.bytecode,
+            "debugger": self.debugger.endpoint,
+        }
+
+    def attend(self, live: Live) -> None:
+        self.live = live
+        self.loop.register(live.sock, selectors.EVENT_READ, self.hear_live)
 
     def retire(self, live: Live) -> None:
         """End a process: at once while it loads, after the requests it has when it serves."""
@@ -250,37 +251,25 @@ class Supervisor:
             live.sock.close()
             self.retired.discard(live)
 
-    def orders(self) -> dict:
-        return {"hot": self.hot, "fresh": self.fresh, "port": self.listener.getsockname()[1]}
-
-    def drop(self, snapshot: Snapshot) -> None:
-        self.loop.unregister(snapshot.sock)
-        snapshot.sock.close()
-
     def add_snapshot(self, message: dict, fd: int) -> None:
         snapshot = Snapshot(socket.socket(fileno=fd), message["snapshot"], message["before"])
         self.snapshots.append(snapshot)
-        self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.lose(snapshot))
-        if len(self.snapshots) > SNAPSHOTS:
-            # The one that saves least: it was taken soonest after the one before it. The first stays.
-            pairs = zip(self.snapshots, self.snapshots[1:], strict=False)
-            gaps = [(late.time - early.time, late.position, late) for early, late in pairs if late.before not in self.hot]
-            if gaps:
-                spare = min(gaps, key=lambda gap: gap[:2])[2]
-                self.snapshots.remove(spare)
-                self.drop(spare)
+        self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.drop(snapshot))
+        for spare in thin_out(self.snapshots, self.hot):
+            self.drop(spare)
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """End a snapshot, or forget one that ended by itself because memory ran out."""
+        if snapshot in self.snapshots:
+            self.snapshots.remove(snapshot)
+            self.loop.unregister(snapshot.sock)
+            snapshot.sock.close()
 
     def warm_up(self) -> None:
         """Have a copy of the snapshot that the next edit is most likely to need stand by."""
         likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
         for snapshot in (likely or self.snapshots)[-1:]:
             snapshot.warm(list(self.late))
-
-    def lose(self, snapshot: Snapshot) -> None:
-        """A snapshot ended by itself: it was killed, or memory ran out."""
-        if snapshot in self.snapshots:
-            self.snapshots.remove(snapshot)
-            self.drop(snapshot)
 
     # ---- what the live process says
 
@@ -291,98 +280,108 @@ class Supervisor:
             self.live_ended(live)
             return
         live.pid = message.get("pid", live.pid)
-        if "records" in message:
-            self.add_records(message["records"])
-        elif "snapshot" in message:
+        if "snapshot" in message:
             self.add_snapshot(message, fds[0])
-        elif "serving" in message:
-            self.serving(message)
-        elif "failed" in message:
-            self.failed(message["failed"])
-        elif "debugging" in message:
-            live.debugging = True
-        elif "obstacle" in message:
-            self.terminal.obstacle(message["before"], message["obstacle"])
-        elif "folders" in message:
-            self.watched_for_django = [folder + "/" for folder in message["folders"]]
-            self.watch_folders()
-        elif "notified" in message:
-            self.unanswered.difference_update(message["notified"])
-            if message["restart"]:
-                self.resume({message["restart"]: 0})
-            self.let_in()
-        elif "late" in message:
-            self.late.update(dict.fromkeys(message["late"]))
-            self.warm_up()
-        elif "checks" in message:
-            self.hear_checks(message["checks"].strip())
-        elif "declined" in message:
-            self.leave_to_django()
+        for name, hear in (
+            ("records", self.hear_records),
+            ("serving", self.hear_serving),
+            ("failed", self.hear_failed),
+            ("debugging", self.hear_debugging),
+            ("obstacle", self.terminal.obstacle),
+            ("folders", self.files.watch_below),
+            ("notified", self.hear_notified),
+            ("late", self.hear_late),
+            ("checks", self.hear_checks),
+            ("declined", self.leave_to_django),
+        ):
+            if name in message:
+                hear(message[name])
 
-    def add_records(self, records: list[list[str]]) -> None:
+    def hear_records(self, records: list[list[str]]) -> None:
         """Take in what the live process used, and look whether that is still so: it may have changed on the way."""
         start = len(self.trace)
         for record in records:
             self.trace.add(*record)
         keys = [key for key in self.trace.order[start:] if key in self.trace.values]
-        for folder in self.trace.folders(keys):
-            self.watcher.watch(folder)
-        now = time.monotonic()
-        for path in self.trace.broken(keys):
-            self.settling.note(path, 0, now)
+        self.files.watch(keys)
+        self.files.suspect(self.trace.broken(keys))
 
-    def watch_folders(self) -> None:
-        for folder in self.trace.folders(self.trace.values):
-            self.watcher.watch(folder)
-        for folder in self.watched_for_django:
-            for place, folders, _ in os.walk(folder):
-                folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
-                self.watcher.watch(place.rstrip("/"))
-
-    def serving(self, message: dict) -> None:
-        self.live.serving = True
-        self.live.debugging = False
-        self.settings = {name: message[name] for name in self.settings}
-        milliseconds = (time.monotonic() - self.started) * 1000
-        self.note_load(milliseconds, "")
+    def hear_serving(self, settings: dict) -> None:
+        self.settings = settings
+        self.live.serving, self.live.debugging = True, False
+        self.ended = time.monotonic()
+        milliseconds = self.note_load("")
         if self.fresh:
-            self.terminal.ready(self.settings["url"], len(self.watcher.watches), len(self.snapshots))
+            self.terminal.ready(settings["url"], len(self.files.watcher.watches), len(self.snapshots))
         else:
             self.terminal.reloaded(self.changed, self.before, milliseconds)
         self.fresh = False
-        self.let_in()
+        self.clients.let_in()
+        self.clients.tell(self.state())
 
-    def failed(self, failure: dict) -> None:
+    def hear_failed(self, failure: dict) -> None:
         if self.fresh and failure["refusal"]:
             # The project refuses to start, with sys.exit(): whatever starts it should know at once.
             print(failure["refusal"], file=sys.stderr)
             self.status = 1
             self.end()
-        self.failure = failure
-        self.is_reported = False
-        self.failed_at = time.monotonic()
+        self.failure, self.is_reported = failure, False
+        self.ended = time.monotonic()
 
     def report_failure(self) -> None:
         """Tell of an error once the files have settled: a half-written file is an error too, for a moment."""
-        if self.failure is None or self.is_reported or self.settling or time.monotonic() < self.failed_at + DOUBT:
+        if self.is_reported or self.files.settling or time.monotonic() < self.ended + DOUBT:
             return
         self.is_reported = True
-        self.note_load((self.failed_at - self.started) * 1000, self.failure["title"])
+        self.note_load(self.failure["title"])
         self.terminal.failed(self.failure)
-        self.let_in()
+        self.clients.let_in()
+        self.clients.tell(self.state())
 
-    def hear_checks(self, text: str) -> None:
-        """Print what the checks found, unless they found the same the last time."""
-        if text != self.checks:
-            self.checks = text
-            self.terminal.say(text or "The checks have nothing more to say.")
+    def note_load(self, error: str) -> float:
+        """Keep what a load took, in ms, for the history; return it."""
+        milliseconds = (self.ended - self.started) * 1000
+        names = [self.terminal.name(path) for path in self.changed]
+        load = {"generation": self.generation, "time": time.time(), "files": names, "ms": round(milliseconds, 1)}
+        self.history.append({**load, "before": self.terminal.name(self.before), "error": error})
+        return milliseconds
 
-    def note_load(self, milliseconds: float, error: str) -> None:
-        self.generation += 1
-        names = [os.path.relpath(path, self.project.root) for path in self.changed]
-        load = {"generation": self.generation, "time": time.time(), "files": names, "before": self.before}
-        self.history.append({**load, "ms": round(milliseconds, 1), "error": error})
-        self.tell_visitors()
+    def hear_debugging(self, _) -> None:
+        self.live.debugging, self.is_waiting_said = True, False
+
+    def hear_notified(self, message: dict) -> None:
+        """The live process has handled the change of files that are no part of it, or can't."""
+        self.unanswered.difference_update(message["files"])
+        if message["restart"]:
+            self.resume({message["restart"]: 0})
+        else:
+            self.touched += [[time.time(), path] for path in message["files"]]
+            self.clients.tell(self.state())
+
+    def hear_late(self, modules: list[str]) -> None:
+        self.late.update(dict.fromkeys(modules))
+        self.warm_up()
+
+    def hear_checks(self, message: dict) -> None:
+        """Print what the checks found, unless they found the same the last time; show errors in the page too."""
+        if message["text"] != self.checks:
+            self.checks = message["text"]
+            self.terminal.say(self.checks or "The checks have nothing more to say.")
+        if message["serious"]:
+            self.show("System checks", self.checks)
+
+    def show(self, title: str, text: str) -> None:
+        self.notice = {"title": title, "text": text}
+        self.clients.tell(self.state())
+
+    def installed(self, locks: list[str], error: str) -> None:
+        """An installation ended: start from nothing in the new environment, or go on in the old one."""
+        names = ", ".join(map(self.terminal.name, locks))
+        if error:
+            self.terminal.say(f"{names} could not be installed; the old environment goes on.\n{error}")
+            self.show(f"{names} could not be installed", error)
+        else:
+            self.start(locks)
 
     def live_ended(self, live: Live) -> None:
         """The live process closed its connection: after an error it reported, or by itself."""
@@ -396,111 +395,37 @@ class Supervisor:
             self.resume({"the server, which ended by itself,": len(self.trace)})
         else:
             text = "The process that loads the project ended by itself: a crash, or os._exit()."
-            self.failed({"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "refusal": ""})
+            failure = {"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "refusal": ""}
+            self.hear_failed(failure)
 
-    def leave_to_django(self) -> None:
+    def leave_to_django(self, _) -> None:
         """DEBUG is off: let Django's own server do it."""
         self.stop()
-        environment = {**self.environment, b"DEVSERVER": b"stock"}
         target = ["-m", *self.plan["argv"]] if self.plan["as_module"] else self.plan["argv"]
-        os.execve(sys.executable, [sys.executable, *self.plan["flags"], *target], environment)
+        command = [sys.executable, *self.plan["flags"], *target]
+        os.execve(sys.executable, command, {**self.environment, b"DEVSERVER": b"stock"})
 
-    # ---- clients
+    # ---- what pages and clients are told
 
-    def accept(self) -> None:
-        try:
-            connection, _ = self.listener.accept()
-        except OSError:
-            return  # The client has gone, or there is no descriptor left: the next round tries again.
-        self.wait_for_request(connection)
-
-    def wait_for_request(self, connection: socket.socket) -> None:
-        """Pass the barrier only when the request itself is here: browsers open connections long before."""
-        try:
-            start = connection.recv(32, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            self.loop.register(connection, selectors.EVENT_READ, lambda: self.readable(connection))
-            return
-        except OSError:
-            start = b""
-        self.admit(connection, start)
-
-    def readable(self, connection: socket.socket) -> None:
-        self.loop.unregister(connection)
-        self.wait_for_request(connection)
-
-    def admit(self, connection: socket.socket, start: bytes) -> None:
-        if not start:
-            connection.close()
-        elif is_reserved(start):
-            self.greet(connection)
-        else:
-            self.waiting.append(connection)
-            self.let_in()
-
-    def let_in(self) -> None:
-        """Hand the waiting connections to the live process, or answer them with the error."""
-        while self.waiting:
-            if self.examine():
-                if not self.live.hand_over(self.waiting[0]):
-                    return
-                self.waiting.popleft().close()
-            elif self.failure is not None and self.is_reported and not self.settling:
-                self.greet(self.waiting.popleft())
-            else:
-                return
-
-    def greet(self, connection: socket.socket) -> None:
-        """Answer a request here: the error page, or one of the server's own addresses."""
-        visitor = Visitor(connection)
-        self.visitors.add(visitor)
-        self.loop.register(connection, selectors.EVENT_READ, lambda: self.listen_to(visitor))
-        self.listen_to(visitor)
-
-    def listen_to(self, visitor: Visitor) -> None:
-        request = visitor.read()
-        if visitor.gone:
-            self.dismiss(visitor)
-        elif request is not None:
-            self.answer(visitor, *request)
-
-    def answer(self, visitor: Visitor, method: str, path: str, headers: dict[str, str]) -> None:
-        if not is_reserved(f"{method} {path}".encode()):
-            if self.failure is None:
-                visitor.send("503 Service Unavailable", "text/plain", "The server is starting.\n")
-            else:
-                page = error_page(self.failure, headers, self.settings["editor"], self.generation)
-                visitor.send("500 Internal Server Error", *page)
-        elif path.endswith("/events"):
-            visitor.stream(self.state())
-        elif path.endswith("/status"):
-            names = [self.terminal.name(snapshot.before) for snapshot in self.snapshots]
-            state = {**self.state(), "points": names, "history": list(self.history), "failure": self.failure}
-            visitor.send("200 OK", "application/json", json.dumps(state))
-        elif path.endswith("/retry") and method == "POST" and headers.get("sec-fetch-site", "none") != "cross-site":
-            self.start(["by hand"])
-            visitor.send("202 Accepted", "text/plain", "Starting from nothing.\n")
-        else:
-            visitor.send("404 Not Found", "text/plain", "There is nothing at this address.\n")
-
-    def dismiss(self, visitor: Visitor) -> None:
-        self.visitors.discard(visitor)
-        self.loop.unregister(visitor.connection)
-        visitor.connection.close()
+    def version(self) -> str:
+        return f"{self.boot}.{self.generation}"
 
     def state(self) -> dict:
         state = "broken" if self.failure else "serving" if self.live and self.live.serving else "loading"
-        return {"generation": self.generation, "state": state, "snapshots": len(self.snapshots)}
+        return {
+            "version": self.version(),
+            "state": state,
+            "failure": self.failure,
+            "notice": self.notice,
+            "touched": list(self.touched),
+            "editor": self.settings["editor"],
+        }
 
-    def tell_visitors(self) -> None:
-        for visitor in self.visitors:
-            if visitor.streaming:
-                visitor.push(self.state())
-
-
-def stat_of(path: str) -> tuple:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    def report(self) -> dict:
+        return {
+            **self.state(),
+            "generation": self.generation,
+            "snapshots": [self.terminal.name(snapshot.before) for snapshot in self.snapshots],
+            "folders": len(self.files.watcher.watches),
+            "history": list(self.history),
+        }

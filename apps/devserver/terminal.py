@@ -1,7 +1,5 @@
 """The terminal: the few lines the supervisor prints, the signals it gets, and the echo a killed debugger takes away."""
 
-# ruff: noqa: PTH
-
 import os
 import signal
 import sys
@@ -39,9 +37,9 @@ class Terminal:
     def crashed(self) -> None:
         self.say("The server process ended by itself; starting another.")
 
-    def obstacle(self, before: str, obstacle: str) -> None:
-        where = f"From {self.name(before)} on" if before else "At the end"
-        self.say(f"{where} no snapshot can be taken, so reloads start further back: {obstacle}.")
+    def obstacle(self, message: dict) -> None:
+        where = f"From {self.name(message['before'])} on" if message["before"] else "At the end"
+        self.say(f"{where} no snapshot can be taken, so reloads start further back: {message['reason']}.")
 
     @contextmanager
     def signals(self, end):

@@ -1,7 +1,5 @@
 """What the live process was made from, in the order in which it used it."""
 
-# ruff: noqa: PTH
-
 from .project import FILE, LIST, LOOK, is_lasting, observe
 
 

@@ -3,8 +3,6 @@
 A library that reads them in a thread of its own can't be asked, and a request would pass the barrier before its save.
 """
 
-# ruff: noqa: PTH
-
 import ctypes
 import os
 import struct
@@ -40,7 +38,8 @@ class Watcher:
         while folder not in self.watches and folder:
             number = libc.inotify_add_watch(self.fd, os.fsencode(folder), EVENTS)
             if number >= 0:
-                self.folders[number], self.watches[folder] = folder, number
+                self.folders.setdefault(number, folder)
+                self.watches[folder] = number
             elif ctypes.get_errno() == 28:  # ENOSPC
                 self.full = True
                 return
@@ -77,7 +76,7 @@ class Watcher:
 
 
 class Settling:
-    """Files that were touched, until each is as its writer wants it: editors truncate, rename, delete and write again."""
+    """Files that were touched, until each is as its writer wants it: editors truncate, rename, and write again."""
 
     def __init__(self, is_native: bool):
         self.is_native = is_native

@@ -7,8 +7,6 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 
 from _native.common import ROOT, STATE, Failure, is_locked, try_lock
 from _native.environment import content
@@ -61,29 +59,22 @@ def start(address, environment):
 
 
 def refuse_taken(host, port):
-    """Raise Failure where the address cannot be listened on, naming who does."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
+    """Raise Failure where the address cannot be listened on, naming who does where it is taken."""
+    # Only now: what ends servers must work without the rest of the checkout.
+    from doctor.network import check_port
+    from doctor.stack import Stack
+
+    try:
+        with socket.create_server((host.strip("[]"), port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise Failure(
-                    f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
-                    "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
-                ) from None
-    loader = SourceFileLoader("doctor", str(ROOT / "bin/doctor"))
-    doctor = module_from_spec(spec_from_loader("doctor", loader))
-    loader.exec_module(doctor)
-    holder = doctor.holding_process(port) or "a process of another user"
-    free = next(
-        candidate for candidate in (*range(port + 1, 65536), *range(1024, port)) if doctor.is_free(host, candidate)
-    )
-    raise Failure(
-        f"port {port} of {host} is taken by {holder}",
-        f"Stop it, or set WEB_PORT={free} in .env and run this again",
-    )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
+                raise Failure(finding.problem, finding.cure) from None
+        raise Failure(
+            f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
+            "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
+        ) from None
 
 
 def wait(address):

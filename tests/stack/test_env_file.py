@@ -1,9 +1,12 @@
 """What a .env does to the stack, and which ones it refuses."""
 
+import re
+
 import pytest
 
 KEY = "SECRET_KEY=" + "k" * 50
 NOT_ONE_THING = "has lines that do not mean one thing"
+PRINT_PASSWORD = "from django.conf import settings; print(settings.DATABASES['default']['PASSWORD'])"
 # The file, and what is said of it, by Django in the log or by Compose.
 REFUSED = [
     ("DEBUG=enabled", "DEBUG has value 'enabled'. Expected true or false"),
@@ -19,10 +22,10 @@ REFUSED = [
     ("DEBUG = true", f"{NOT_ONE_THING}:\n  line 1, DEBUG: Compose reads 'true', Django reads nothing"),
     ("DEBUG=true\nDEBUG=true", f"{NOT_ONE_THING}:\n  line 2, DEBUG: set on line 1 already; delete one of the two"),
     ("DEBUG", f"{NOT_ONE_THING}:\n  line 1, DEBUG: is not of the form NAME=value"),
-    ("POSTGRES_PASSWORD='abc", ".env: line 1: unterminated quoted value 'abc"),
+    ("POSTGRES_PASSWORD='abc", "unterminated quoted value 'abc"),
     ("POSTGRES_PASSWORD=${b:?", '.env: Invalid template: "${b:?"'),
-    ("WEB_PORT=80000", "invalid hostPort: 80000"),
-    ("WEB_PORT=http", "invalid hostPort: http"),
+    ("WEB_PORT=80000", "hostPort: 80000"),
+    ("WEB_PORT=http", "hostPort: http"),
 ]
 
 
@@ -63,10 +66,20 @@ def test_make_up_says_what_is_wrong_with_the_file(project):
     project.compose("down", "--volumes")
 
 
+def test_make_up_says_why_the_database_does_not_start(checkout):
+    (checkout.path / ".env").write_text('POSTGRES_USER="o\'hara"\n')  # which initdb refuses
+
+    failed = checkout.make("up", check=False)
+
+    assert failed.returncode == 2
+    assert re.search("Problem: db is (exited|restarting|unhealthy); its last words:", failed.stderr)
+    assert "invalid character in extension owner" in failed.stderr
+
+
 def test_odd_but_clear_file_is_read(checkout):
     (checkout.path / ".env").write_bytes(
-        b"\xef\xbb\xbf# From Windows\r\n\r\nexport DEBUG=true\r\nALLOWED_HOSTS='127.0.0.1, example.com'\r\n"
-        b"""POSTGRES_PASSWORD='p@:/?#%$" w'\r\nPOSTGRES_USER="o'hara"\r\nPOSTGRES_DB=my-app\r\nUNKNOWN=\r\n"""
+        b"# From Windows\r\n\r\nexport DEBUG=true\r\nALLOWED_HOSTS='127.0.0.1, example.com'\r\n"
+        b"""POSTGRES_PASSWORD='p@:/?#%$" w'\r\nPOSTGRES_USER="my user"\r\nPOSTGRES_DB=my-app\r\nUNKNOWN=\r\n"""
     )
 
     checkout.up()
@@ -75,9 +88,6 @@ def test_odd_but_clear_file_is_read(checkout):
     # The health check, too, asks for this user and database: a wrong name would fill the log.
     assert "FATAL" not in checkout.logs("db").replace("FATAL:  the database system is starting up", "")
     assert "p@:/?#%$" in checkout.manage("shell", "--no-imports", "-c", PRINT_PASSWORD)
-
-
-PRINT_PASSWORD = "from django.conf import settings; print(settings.DATABASES['default']['PASSWORD'])"
 
 
 def test_password_of_the_environment_may_have_any_character(checkout):

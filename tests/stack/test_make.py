@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
@@ -22,14 +23,14 @@ def project(copies):
 
 def test_a_changed_model_becomes_a_migration_and_a_table(project):
     models = project.path / "apps/pages/models.py"
-    models.write_text(models.read_text().replace("max_length=200", "max_length=300"))
+    models.write_text(models.read_text().replace("max_length=200", "max_length=150"))
 
     made = project.make("migrations")
     applied = project.make("migrate")
 
     assert "~ Alter field text on note" in made.stdout
     assert re.search(r"Applying pages\.0002_\w+\.\.\. OK", applied.stdout)
-    assert "varying(300)" in project.compose("exec", "-T", "db", "psql", "-U", "app", "-c", r"\d pages_note").stdout
+    assert "varying(150)" in project.compose("exec", "-T", "db", "psql", "-U", "app", "-c", r"\d pages_note").stdout
 
 
 def test_a_new_app_is_installed_and_tested(project):
@@ -38,7 +39,6 @@ def test_a_new_app_is_installed_and_tested(project):
     tested = project.make("test", "ARGS=-q apps/blog apps/pages")
 
     assert re.search(r"^\d+ passed", tested.stdout, re.M)
-    assert "Using" not in project.page()
 
 
 def test_tests_run_on_postgres_and_leave_nothing(project):
@@ -58,7 +58,7 @@ def test_tests_run_on_postgres_and_leave_nothing(project):
 def test_an_added_package_is_locked_and_runs_at_once(project):
     project.make("add", f"PACKAGE={PACKAGE}")
 
-    assert f'"{PACKAGE}>=' in (project.path / "pyproject.toml").read_text()
+    assert f'"{PACKAGE}"' in (project.path / "pyproject.toml").read_text()
     for lock in ("requirements.txt", "requirements-dev.txt", "requirements-prod.txt"):
         assert re.search(rf"^{PACKAGE}==\S+ \\\n    --hash=sha256:", (project.path / lock).read_text(), re.M)
     project.manage("shell", "--no-imports", "-c", f"import {PACKAGE}")
@@ -85,3 +85,4 @@ def test_reset_writes_a_backup_first(project):
     assert f"Wrote backups/{dump.name}\n" in done.stdout
     assert dump.read_bytes().startswith(b"PGDMP")
     assert project.leftovers() == []
+    shutil.rmtree(dump.parent)  # of whoever ran make

@@ -154,6 +154,7 @@ class Site:
         self.port = free_port()
         self.log = root.with_name(f"{root.name}.log")
         self.process = None
+        self.address = ""
         for name, text in FILES.items():
             self.write(name, text)
         shutil.copytree(ENGINE, root / "tools/devserver", ignore=shutil.ignore_patterns("tests", "__pycache__"))
@@ -188,10 +189,12 @@ class Site:
 
     def start(self, *arguments: str, command=None, wait: bool = True, **environment: str):
         command = command or [sys.executable, "manage.py"]
-        clean = {name: value for name, value in os.environ.items() if name not in ("RUN_MAIN", "DJANGO_SETTINGS_MODULE")}
+        clean = {
+            name: value for name, value in os.environ.items() if name not in ("RUN_MAIN", "DJANGO_SETTINGS_MODULE")
+        }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "runserver", f"127.0.0.1:{self.port}", *arguments],
+                [*command, "runserver", self.address or f"127.0.0.1:{self.port}", *arguments],
                 cwd=self.root, env={**clean, **environment}, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         if wait:
@@ -217,7 +220,9 @@ class Site:
         """Return status and body over a connection of its own; status 0 where it was refused or reset."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout) as sock:
-                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n".encode())
+                sock.sendall(
+                    f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n".encode()
+                )
                 data = b""
                 while part := sock.recv(65536):
                     data += part

@@ -12,7 +12,7 @@ import pytest
 
 from .site import FILES, Site
 
-PROBE = '''
+PROBE = """
 import sys, weakref
 from django.apps import apps
 from django.conf import settings
@@ -31,7 +31,8 @@ def receivers(signal):
     return [name(receiver) for receiver in found]
 
 def patterns(resolver):
-    return [[str(p.pattern), name(p.callback) if hasattr(p, "callback") else patterns(p)] for p in resolver.url_patterns]
+    return [[str(p.pattern), name(p.callback) if hasattr(p, "callback") else patterns(p)]
+            for p in resolver.url_patterns]
 
 def own(module):
     path = getattr(module, "__file__", None) or ""
@@ -45,12 +46,12 @@ def probe(request):
     modules = {key: module for key, module in list(sys.modules.items()) if own(module)}
     return JsonResponse({
         "apps": [[c.label, name(type(c)), str(c.path)] for c in apps.get_app_configs()],
-        "models": [[m._meta.label, [[f.name, name(type(f)), repr(f.deconstruct()[1:]) if hasattr(f, "deconstruct") else ""]
+        "models": [[m._meta.label, [[f.name, name(type(f)), repr(getattr(f, "deconstruct", tuple)()[1:])]
                    for f in m._meta.get_fields()]] for m in apps.get_models(include_auto_created=True)],
         "admin": [[m._meta.label, name(type(a)), repr(a.list_display)] for m, a in admin.site._registry.items()],
         "signals": {key: receivers(value) for key, value in vars(signals).items() if hasattr(value, "receivers")},
         "urls": patterns(get_resolver()),
-        "libraries": {key: sorted(library.tags) for key, library in engines["django"].engine.template_libraries.items()},
+        "libraries": {key: sorted(value.tags) for key, value in engines["django"].engine.template_libraries.items()},
         "tags": sorted(key for library in engines["django"].engine.template_builtins for key in library.tags),
         "checks": [str(message) for message in checks.run_checks()],
         "settings": {key: repr(getattr(settings, key)) for key in dir(settings) if key.isupper()},
@@ -58,7 +59,7 @@ def probe(request):
         "path": sys.path,
         "main": sys.modules["__main__"].__file__,
     })
-'''
+"""
 
 # The texts that each file may have; None for no file at all.
 VARIANTS = {
@@ -70,8 +71,12 @@ VARIANTS = {
     ],
     "config/urls.py": [
         FILES["config/urls.py"],
-        FILES["config/urls.py"].replace('path("slow", views.slow),', 'path("slower", views.slow), path("x", views.page),'),
-        FILES["config/urls.py"].replace("from blog import views", "from shop import views as other\nfrom blog import views"),
+        FILES["config/urls.py"].replace(
+            'path("slow", views.slow),', 'path("slower", views.slow), path("x", views.page),'
+        ),
+        FILES["config/urls.py"].replace(
+            "from blog import views", "from shop import views as other\nfrom blog import views"
+        ),
     ],
     "config/__init__.py": ["", "NAME = 'config'", "import shop\nNAME = 'config with shop'"],
     "blog/models.py": [

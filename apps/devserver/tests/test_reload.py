@@ -94,10 +94,16 @@ def test_a_file_that_belongs_to_nothing_is_no_reload(site):
 
 def test_a_new_module_that_was_looked_for_is_loaded(site):
     site.edit("shop/views.py", 'HttpResponse("shop")', 'HttpResponse("admin" if "admin" in WAS else "none")')
-    site.edit("shop/views.py", "def index", "import sys\nWAS = [m for m in ['admin'] if 'shop.admin' in sys.modules]\ndef index")
+    site.edit(
+        "shop/views.py",
+        "def index",
+        "import sys\nWAS = [m for m in ['admin'] if 'shop.admin' in sys.modules]\ndef index",
+    )
     assert site.text("/shop/") == "none"
 
-    site.write("shop/admin.py", "from django.contrib import admin\nfrom .models import Item\nadmin.site.register(Item)\n")
+    site.write(
+        "shop/admin.py", "from django.contrib import admin\nfrom .models import Item\nadmin.site.register(Item)\n"
+    )
     assert site.text("/shop/") == "admin"
 
     (site.root / "shop/admin.py").unlink()

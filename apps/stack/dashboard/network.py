@@ -1,0 +1,119 @@
+"""The network interfaces of the machine or container that this process runs in, and what listens on them."""
+
+import contextlib
+import ipaddress
+import shutil
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+# The image's entrypoint, which is nowhere else. A file such as /.dockerenv would tell of any container, also of one
+# in which somebody works as on a machine.
+IN_CONTAINER = shutil.which("as-owner") is not None
+EVERY = {"0.0.0.0", "::"}
+SIOCGIFADDR = 0x8915  # linux/sockios.h
+LISTEN = "0A"  # a socket's state in /proc/net/tcp, include/net/tcp_states.h
+LINK_LOCAL = "20"  # an address's scope in /proc/net/if_inet6
+PROC = Path("/proc/net")
+SYS = Path("/sys/class/net")
+
+
+class Interface(NamedTuple):
+    """name: "eth0"; address: without a mask; kind: "loopback", "physical" or "virtual"."""
+
+    name: str
+    address: str
+    kind: str
+
+
+def kind(name: str, address: str) -> str:
+    if ipaddress.ip_address(address).is_loopback:
+        return "loopback"
+    # Only hardware has a device behind it; bridges, tunnels and the interfaces of containers are software.
+    return "physical" if (SYS / name / "device").exists() else "virtual"
+
+
+def interfaces() -> list[Interface]:
+    """Return the interfaces that have an address, IPv4 before IPv6, in the kernel's order."""
+    if sys.platform != "linux":
+        return [Interface("lo0", "127.0.0.1", "loopback"), *(Interface("-", host, "physical") for host in outward())]
+    pairs = [(name, address) for _, name in socket.if_nameindex() for address in ipv4_of(name)]
+    with contextlib.suppress(OSError):
+        for line in (PROC / "if_inet6").read_text().splitlines():
+            digits, _, _, scope, _, name = line.split()
+            if scope != LINK_LOCAL:
+                pairs.append((name, str(ipaddress.IPv6Address(int(digits, 16)))))
+    return [Interface(name, address, kind(name, address)) for name, address in pairs]
+
+
+def ipv4_of(name: str) -> list[str]:
+    """Return the first IPv4 address of an interface in a list; empty where it has none."""
+    import fcntl  # Windows has none.
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            answer = fcntl.ioctl(probe, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        except OSError:
+            return []
+    return [socket.inet_ntoa(answer[20:24])]
+
+
+def outward() -> list[str]:
+    """Return the address from which this machine would reach others in a list; empty without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # A datagram socket sends nothing here.
+        except OSError:
+            return []
+        return [probe.getsockname()[0]]
+
+
+def decoded(digits: str) -> str:
+    """Return an address of /proc/net/tcp, words of 32 bits in this machine's byte order, as text."""
+    packed = b"".join(struct.pack("=I", int(digits[at : at + 8], 16)) for at in range(0, len(digits), 8))
+    return str(ipaddress.ip_address(packed))
+
+
+def listening(port: int) -> list[str]:
+    """Return the addresses on which something listens at a TCP port: "0.0.0.0" is every one of IPv4."""
+    if sys.platform != "linux":
+        return [each.address for each in interfaces() if answers(each.address, port)]
+    found = []
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in (PROC / name).read_text().splitlines()[1:]:
+                _, local, _, state, *_ = line.split()
+                address, _, number = local.partition(":")
+                if state == LISTEN and int(number, 16) == port:
+                    found.append(decoded(address))
+    return found
+
+
+def answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=0.2).close()
+    except OSError:
+        return False
+    return True
+
+
+def is_open(address: str, listens: list[str]) -> bool:
+    """Say whether a connection to an address of this machine or container finds a listener."""
+    # A socket on :: takes IPv4 too, unless it was told not to, and runserver's is not.
+    every = EVERY if "." in address else {"::"}
+    return address in listens or bool(every & set(listens))
+
+
+def gateway() -> str:
+    """Return the IPv4 address of the default route's gateway; "" where there is none.
+
+    Docker's published ports make connections come from there, those of this machine itself at least.
+    """
+    with contextlib.suppress(OSError):
+        for line in (PROC / "route").read_text().splitlines()[1:]:
+            _, destination, router, *_ = line.split()
+            if int(destination, 16) == 0:
+                return decoded(router)
+    return ""

@@ -1,0 +1,55 @@
+"""The last reloads, as the development server tells them."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
+from typing import NamedTuple
+
+SHOWN = 12
+PATIENCE = 0.5  # seconds
+STATUS = "/__devserver__/status"
+
+
+class Reload(NamedTuple):
+    """One load of the code. share: its time as a percentage of the longest reload's; 0 for a start, which none is."""
+
+    at: datetime
+    what: str
+    ms: float
+    share: float
+    error: str
+
+
+def recent(address: str, port: int) -> list[Reload] | None:
+    """Return the last reloads, the newest first; None where the server in use does not record them."""
+    # Asking any other server would put a request of this page's own into its log.
+    if "_devserver.child" not in sys.modules:
+        return None
+    client = HTTPConnection(address, port, timeout=PATIENCE)
+    try:
+        client.request("GET", STATUS)
+        history = json.loads(client.getresponse().read())["history"][-SHOWN:]
+        longest = max((each["ms"] for each in history if each["files"]), default=0) or 1
+        return [
+            Reload(
+                datetime.fromtimestamp(each["time"], UTC),
+                named(each["files"]),
+                each["ms"],
+                max(1.0, 100 * each["ms"] / longest) if each["files"] else 0,
+                each["error"],
+            )
+            for each in reversed(history)
+        ]
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        client.close()
+
+
+def named(files: list[str]) -> str:
+    if not files:
+        return "start"
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return os.path.relpath(files[0]) + more if files[0].startswith("/") else files[0] + more
