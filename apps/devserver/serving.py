@@ -18,13 +18,13 @@ from django.template import engines
 from django.urls import get_resolver
 from django.utils import autoreload
 
-from . import channel
+from . import channel, debugging
 from .answers import EDITOR
 from .inject import Inject
 
 PATIENCE = 30  # seconds that a request may still take after its code has been replaced
 QUIET = 0.2  # seconds without a request before the checks start
-DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle"}
+DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle", "_pydevd_sys_monitoring"}
 INNOCENT = {"django", "asgiref", "psycopg", "psycopg_binary", *sys.stdlib_module_names}  # may be imported ahead
 
 
@@ -94,6 +94,8 @@ class Server:
         recorder.loading = False
         self.loaded = set(sys.modules)
         fresh = self.orders["fresh"]
+        if self.orders["debugger"]:
+            debugging.join(self.orders["debugger"])
         if fresh:
             self.command.on_bind(self.orders["port"])
         self.tell(
@@ -161,7 +163,8 @@ class Server:
         return True
 
     def is_debugged(self) -> bool:
-        for frame in sys._current_frames().values():
+        frames = sys._current_frames()
+        for frame in [frames.get(thread.ident) for thread in list(self.threads)]:
             while frame is not None:
                 if frame.f_globals.get("__name__", "").partition(".")[0] in DEBUGGERS:
                     return True

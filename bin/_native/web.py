@@ -1,7 +1,9 @@
 """The web server in the background: `python manage.py runserver`, its log, and where it listens."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -57,12 +59,22 @@ def start(address, environment):
 
 
 def refuse_taken(host, port):
+    """Raise Failure where the address cannot be listened on, naming who does where it is taken."""
     # Only now: what ends servers must work without the rest of the checkout.
     from doctor.network import check_port
     from doctor.stack import Stack
 
-    for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host, port):
-        raise Failure(finding.problem, finding.cure)
+    try:
+        with socket.create_server((host.strip("[]"), port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
+                raise Failure(finding.problem, finding.cure) from None
+        raise Failure(
+            f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
+            "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
+        ) from None
 
 
 def wait(address):

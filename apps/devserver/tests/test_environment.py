@@ -10,9 +10,9 @@ import pytest
 def python(tmp_path):
     """An environment of its own, which sees the packages of this one."""
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    packages = [path for path in sys.path if path.endswith("site-packages")]
     site_packages = next((tmp_path / "env/lib").glob("*/site-packages"))
-    (site_packages / "outer.pth").write_text(packages)
+    (site_packages / "outer.pth").write_text("\n".join(packages))
     return tmp_path / "env/bin/python"
 
 
