@@ -21,7 +21,7 @@ $(foreach goal,$(filter up down open reset app add lock install migrations test 
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart logs ps open bash shell dbshell migrate migrations superuser app add lock \
+.PHONY: help up down restart logs ps open share bash shell dbshell migrate migrations superuser app add lock \
 	test test-stack screenshots lint format check doctor backup reset prod-up prod-down
 
 help: ## List what there is
@@ -55,7 +55,11 @@ ps: ## Show what runs, and on which ports
 	$(STACK) ps
 
 open: ## Open the page in a browser
-	@xdg-open $(URL) 2>/dev/null || open $(URL) 2>/dev/null || echo "Open $(URL)"
+	@url=$(URL); [ "$$url" != http:// ] || { echo "Nothing runs here. Try: make up" >&2; exit 1; }; \
+		xdg-open "$$url" 2>/dev/null || open "$$url" 2>/dev/null || echo "Open $$url"
+
+share: ## Open the page to the local network, with a QR code; make up closes it again
+	@bin/share $(MODE) $(LAN_ADDRESS)
 
 ##@ Look inside
 
