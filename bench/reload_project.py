@@ -8,19 +8,57 @@ ROOT = Path(__file__).resolve().parents[1]
 APPS, MODULES = 30, 10  # own apps, and modules in each
 MIDDLE = f"own{APPS // 2}"  # the app whose files are edited: as many are loaded before it as after it
 
-PACKAGES = """
-django>=6.0,<6.2 django-watchfiles djangorestframework django-filter django-extensions django-crispy-forms
-crispy-bootstrap5
-django-allauth django-cors-headers django-import-export django-taggit django-mptt django-simple-history django-guardian
-django-model-utils django-reversion django-treebeard django-widget-tweaks drf-spectacular django-debug-toolbar
-django-htmx django-axes django-ipware whitenoise
-""".split()
+PACKAGES = [
+    "django>=6.0,<6.2",
+    "django-watchfiles",
+    "djangorestframework",
+    "django-filter",
+    "django-extensions",
+    "django-crispy-forms",
+    "crispy-bootstrap5",
+    "django-allauth",
+    "django-cors-headers",
+    "django-import-export",
+    "django-taggit",
+    "django-mptt",
+    "django-simple-history",
+    "django-guardian",
+    "django-model-utils",
+    "django-reversion",
+    "django-treebeard",
+    "django-widget-tweaks",
+    "drf-spectacular",
+    "django-debug-toolbar",
+    "django-htmx",
+    "django-axes",
+    "django-ipware",
+    "whitenoise",
+]
 
-THIRD_PARTY = """
-rest_framework rest_framework.authtoken django_filters django_extensions crispy_forms crispy_bootstrap5 allauth
-allauth.account corsheaders import_export taggit mptt simple_history guardian model_utils reversion treebeard
-widget_tweaks drf_spectacular debug_toolbar django_htmx axes
-""".split()
+THIRD_PARTY = [
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "django_extensions",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "allauth",
+    "allauth.account",
+    "corsheaders",
+    "import_export",
+    "taggit",
+    "mptt",
+    "simple_history",
+    "guardian",
+    "model_utils",
+    "reversion",
+    "treebeard",
+    "widget_tweaks",
+    "drf_spectacular",
+    "debug_toolbar",
+    "django_htmx",
+    "axes",
+]
 
 SETTINGS = """
 import os

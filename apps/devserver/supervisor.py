@@ -15,6 +15,7 @@ from . import channel
 from .answers import EDITOR
 from .bytecode import make_folder, remove_folder
 from .clients import Clients
+from .debugging import Debugger
 from .dotenv import DotEnv, cure
 from .files import Files
 from .processes import RETRY, Live, Snapshot, become_reaper, kill, reap, spawn, stop_all, thin_out
@@ -64,6 +65,7 @@ class Supervisor:
         self.files = Files(Project(plan["root"]), self.trace)
         self.clients = Clients(self, listener, self.loop)
         self.installer = Installer(self.files.project.root, environment, self.loop, self.installed)
+        self.debugger = Debugger(environment, self.loop, self.terminal, lambda: self.start([]))
         self.dotenv = DotEnv(self.files.project.root, environment)
         self.live: Live | None = None
         self.retired: set[Live] = set()
@@ -84,7 +86,7 @@ class Supervisor:
         self.touched: deque[list] = deque(maxlen=50)  # [time, path] of templates and static files
         self.history: deque[dict] = deque(maxlen=50)
         self.next_tick = time.monotonic() + TICK
-        self.is_ending = False
+        self.is_ending = self.is_waiting_said = False
         self.status = 0
 
     # ---- the loop
@@ -95,7 +97,7 @@ class Supervisor:
             self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.forget_wakeups)
             self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
             self.files.also([*self.installer.locks, self.dotenv.path])
-            self.start([])
+            self.debugger.start()
             while not self.is_ending:
                 for key, _ in self.loop.select(self.timeout()):
                     key.data()
@@ -148,7 +150,10 @@ class Supervisor:
     def examine(self) -> None:
         self.files.collect()
         if self.live and self.live.debugging:
-            return  # Someone sits in a debugger while the project loads.
+            if self.files.settling and not self.is_waiting_said:
+                self.is_waiting_said = True
+                self.terminal.say("The change waits for the debugger.")
+            return
         paths = self.files.take()
         if paths:
             self.judge(paths)
@@ -223,6 +228,7 @@ class Supervisor:
             "port": port,
             "version": self.version(),
             "bytecode": self.bytecode,
+            "debugger": self.debugger.endpoint,
         }
 
     def attend(self, live: Live) -> None:
@@ -341,7 +347,7 @@ class Supervisor:
         return milliseconds
 
     def hear_debugging(self, _) -> None:
-        self.live.debugging = True
+        self.live.debugging, self.is_waiting_said = True, False
 
     def hear_notified(self, message: dict) -> None:
         """The live process has handled the change of files that are no part of it, or can't."""
