@@ -16,7 +16,7 @@ URL_native = $$(bin/native url)
 URL = $(URL_$(MODE))
 $(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker, native or production))
 ifeq ($(MODE),production)
-$(foreach goal,$(filter up down open debug reset app add lock install migrations test test-stack lint format,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter up down open share debug reset app add lock install migrations test test-stack lint format,$(MAKECMDGOALS)),\
 	$(error '$(goal)' is not for production. See: make help))
 endif
 
