@@ -8,6 +8,7 @@ import selectors
 import socket
 import sys
 import time
+import traceback
 from collections import deque
 
 from .answers import EDITOR
@@ -81,15 +82,23 @@ class Supervisor:
             self.files.also([*self.installer.locks, self.dotenv.path])
             self.debugger.start()
             while not self.is_ending:
-                for key, _ in self.loop.select(self.timeout()):
-                    key.data()
-                self.examine()
-                self.report_failure()
-                self.clients.let_in()
-                if time.monotonic() >= self.next_tick:
-                    self.tick()
+                try:
+                    self.turn()
+                except Exception:
+                    # A fault of this program is no reason either to leave the developer without a server.
+                    traceback.print_exc()
+                    time.sleep(RETRY)
             self.stop()
         return self.status
+
+    def turn(self) -> None:
+        for key, _ in self.loop.select(self.timeout()):
+            key.data()
+        self.examine()
+        self.report_failure()
+        self.clients.let_in()
+        if time.monotonic() >= self.next_tick:
+            self.tick()
 
     def end(self) -> None:
         self.is_ending = True

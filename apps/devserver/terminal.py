@@ -18,7 +18,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         try:
-            print(text, flush=True)
+            print(text.encode(errors="replace").decode(), flush=True)
         except OSError:
             pass  # A terminal that was closed must not end the server's work.
 
