@@ -125,7 +125,8 @@ OWN = {
     "forms.py": "from django import forms\nfrom .models import {name}\nclass Form(forms.ModelForm):\n    class Meta:\n"
     "        model = {name}\n        fields = ['title']\n",
     "serializers.py": "from rest_framework import serializers\nfrom .models import {name}\n"
-    "class Serializer(serializers.ModelSerializer):\n    class Meta:\n        model = {name}\n        fields = ['title']\n",
+    "class Serializer(serializers.ModelSerializer):\n    class Meta:\n        model = {name}\n"
+    "        fields = ['title']\n",
     "views.py": "from rest_framework import viewsets\nfrom . import forms, serializers\nfrom .models import {name}\n"
     "class View(viewsets.ModelViewSet):\n    queryset = {name}.objects.all()\n"
     "    serializer_class = serializers.Serializer\n",
@@ -168,7 +169,8 @@ def generate(root: Path) -> Path:
     routes = [f"path('{app}/', include('{app}.urls'))" for app in own]
     files = {
         "manage.py": "import os, sys\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')\n"
-        "if os.environ.get('BENCH_SERVER') == 'this':\n    from devserver.entry import take_over\n    take_over(sys.argv)\n"
+        "if os.environ.get('BENCH_SERVER') == 'this':\n"
+        "    from devserver.entry import take_over\n    take_over(sys.argv)\n"
         "from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n",
         "config/__init__.py": "",
         "config/settings.py": SETTINGS.format(third_party=THIRD_PARTY, own=own),
