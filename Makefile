@@ -16,12 +16,12 @@ URL_native = $$(bin/native url)
 URL = $(URL_$(MODE))
 $(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker, native or production))
 ifeq ($(MODE),production)
-$(foreach goal,$(filter up down open reset app add lock install migrations test test-stack lint format,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter up down open share debug reset app add lock install migrations test test-stack lint format,$(MAKECMDGOALS)),\
 	$(error '$(goal)' is not for production. See: make help))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart logs ps open share bash shell dbshell migrate migrations superuser app add lock \
+.PHONY: help up down restart logs ps open share debug bash shell dbshell migrate migrations superuser app add lock \
 	test test-stack screenshots lint format check doctor backup reset prod-up prod-down
 
 help: ## List what there is
@@ -60,6 +60,14 @@ open: ## Open the page in a browser
 
 share: ## Open the page to the local network, with a QR code; make up closes it again
 	@bin/share $(MODE) $(LAN_ADDRESS)
+
+debug: ## As up, and an editor can attach to debugpy on port 5678 (.vscode/launch.json)
+ifeq ($(MODE),docker)
+	docker compose -f compose.yaml -f compose.debug.yaml up --build --wait
+else
+	bin/native stop web
+	DEVSERVER_DEBUGPY=5678 bin/native up
+endif
 
 ##@ Look inside
 

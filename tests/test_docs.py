@@ -9,7 +9,7 @@ import pytest
 from tests.snippets import DOCUMENTS, ROOT, blocks, commands, matches
 
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
-SHOWN = re.compile(r"(console|powershell) shown: .{10,}")
+SHOWN = re.compile(r"[a-z]+ shown: .{10,}")
 COPIED = re.compile(r"[a-z]+ (\S+)")
 
 

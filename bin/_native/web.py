@@ -83,19 +83,25 @@ def wait(address):
 
     host, _, port = url(address)[len("http://") :].rpartition(":")
     deadline = time.monotonic() + ANSWER_TIMEOUT
-    while is_locked(LOCK) and time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=5)
+    state = f"does not answer after {ANSWER_TIMEOUT} seconds"
+    while time.monotonic() < deadline:
+        if not is_locked(LOCK):
+            state = "has ended"
+            break
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ANSWER_TIMEOUT)
         with suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
+            status = connection.getresponse().status
+            if status == 200:
                 return
+            state = f"runs, and answers /healthz with status {status}"
+            break
         connection.close()
         time.sleep(POLL)
-    state = f"does not answer after {ANSWER_TIMEOUT} seconds" if is_locked(LOCK) else "has ended"
     words = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
     raise Failure(
         f"the web server {state}. Its last words:\n" + "\n".join(words),
-        "Mend what it says, then: bin/native restart web. All of it: bin/native logs web",
+        "Mend what it says, then: bin/native up. All of it: bin/native logs web",
     )
 
 

@@ -193,7 +193,7 @@ def test_missing_python_is_told_with_what_was_found(checkout, tmp_path):
     assert message.startswith(
         "bin/native: Python 3.12 or newer was not found. Found\n"
         f"  {shim}: does not run, or has no venv module\n"
-        f"  {tmp_path}/python3: {version}.\n"
+        f"  {tmp_path}/python3: {version}\n"
         "Cure: Install it, with its venv module, and run this again. For example: uv python install 3.13, "
     )
 

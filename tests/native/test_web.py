@@ -136,13 +136,27 @@ def test_address_of_no_interface_is_refused(used, host):
     assert message.endswith("Cure: Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones.\n")
 
 
-def test_broken_project_shows_the_end_of_its_log(checkout):
-    (checkout.path / "config/settings.py").write_text("raise RuntimeError('on purpose')\n")
+def test_broken_project_shows_the_end_of_its_log_and_heals(checkout):
+    urls = checkout.path / "config/urls.py"
+    text = urls.read_text()
+    urls.write_text("raise RuntimeError('on purpose')\n")
+
+    message = checkout("up", status=1).stderr
+    urls.write_text(text)
+    checkout("up")
+
+    assert "bin/native: the web server " in message
+    assert "RuntimeError: on purpose" in message
+    assert "Cure: Mend what it says, then: bin/native up. All of it: bin/native logs web." in message
+    assert page(checkout.port)[0] == 200
+
+
+def test_server_that_ends_shows_the_end_of_its_log(checkout):
+    (checkout.path / "manage.py").write_text("raise SystemExit('over on purpose')\n")
+
     message = checkout("up", status=1).stderr
 
-    assert "the web server has ended. Its last words:" in message
-    assert "RuntimeError: on purpose" in message
-    assert "Cure: Mend what it says, then: bin/native restart web." in message
+    assert "bin/native: the web server has ended. Its last words:\nover on purpose\nCure: " in message
     assert web_processes(checkout) == []
 
 
