@@ -22,7 +22,8 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help up down restart logs ps open share debug bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack screenshots lint format check doctor backup reset prod-up prod-down
+	test test-stack screenshots lint format check doctor backup reset \
+	prod-up prod-down deploy rollback releases
 
 help: ## List what there is
 	@echo "Mode: $(MODE). MODE=docker, MODE=native or MODE=production behind a target decides otherwise."
@@ -141,6 +142,15 @@ prod-up: ## Rehearse production here: compose.prod.yaml with Compose, until the 
 
 prod-down: ## Stop and remove production's containers; the data stays
 	bin/prod down
+
+deploy: ## Bring this version to the engine's Swarm, with no failed request, or leave all as it was
+	bin/release deploy
+
+rollback: ## Bring back the version before, or VERSION=…
+	bin/release rollback $(VERSION)
+
+releases: ## List the versions that are there, and which one serves
+	@bin/release list
 
 ##@ Check
 
