@@ -105,7 +105,7 @@ from django.template.loader import render_to_string
 NUMBER = 0
 def bench(request, number):
     return JsonResponse({{"view": NUMBER, "url": number, "settings": settings.BENCH, "model": {model},
-                         "template": int(render_to_string("bench.html", request=request))}})
+                         "template": int(render_to_string("bench/page.html", request=request))}})
 """
 
 MODEL = """
@@ -136,7 +136,7 @@ OWN = {
 
 FILES = {
     "view": (f"{MIDDLE}/views.py", "NUMBER = {}\n"),
-    "template": ("templates/bench.html", "{}"),
+    "template": ("templates/bench/page.html", "{}"),
     "url": ("config/urls.py", '"number": {}}}'),
     "model": (f"{MIDDLE}/models.py", "BENCH = {}\n"),
     "settings": ("config/settings.py", "BENCH = {}\n"),
@@ -177,7 +177,7 @@ def generate(root: Path) -> Path:
         "config/urls.py": URLS.format(
             before=", ".join(routes[: APPS // 2]), middle=MIDDLE, after=", ".join(routes[APPS // 2 :])
         ),
-        "templates/bench.html": "0",
+        "templates/bench/page.html": "0",
     }
     for app in own:
         files |= {f"{app}/{name}": text.format(name=app.capitalize()) for name, text in OWN.items()}
@@ -200,9 +200,8 @@ def compose_copy(root: Path) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     ignored = shutil.ignore_patterns(".git", ".venv", ".postgres", "__pycache__", ".env")
     shutil.copytree(ROOT, root, ignore=ignored)
-    (root / "templates").mkdir()
     text = BENCH_VIEW.format(imports="from apps.pages import models", model="getattr(models, 'BENCH', 0)")
-    text = text.replace("settings.BENCH", "0").replace('int(render_to_string("bench.html", request=request))', "0")
+    text = text.replace("settings.BENCH", "0").replace('int(render_to_string("bench/page.html", request=request))', "0")
     (root / "bench_views.py").write_text(text.lstrip("\n"))
     with (root / "config/urls.py").open("a") as file:
         file.write('\nimport bench_views\nurlpatterns.insert(0, path("bench", bench_views.bench, {"number": 0}))\n')

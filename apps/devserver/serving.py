@@ -180,8 +180,7 @@ class Server:
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)
         self.announce()
-        late = [name for name in list(sys.modules) if name not in self.loaded and name.partition(".")[0] in INNOCENT]
-        self.tell({"late": late})
+        self.tell({"late": self.late_modules()})
         serious = False
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:
@@ -197,6 +196,17 @@ class Server:
         finally:
             connections.close_all()
         self.tell({"checks": {"text": output.getvalue().strip()[: 16 * 1024], "serious": serious}})
+
+    def late_modules(self) -> list[str]:
+        """Return the modules that requests imported and that may be imported ahead: none of the project's."""
+        project = self.snapshots.recorder.project
+        return [
+            name
+            for name, module in list(sys.modules.items())
+            if name not in self.loaded
+            and name.partition(".")[0] in INNOCENT
+            and not ((path := getattr(module, "__file__", None)) and project.locate(path, code=True))
+        ]
 
     def announce(self) -> None:
         """Send Django's signal, then tell the supervisor what else is to be watched: only what is not installed."""

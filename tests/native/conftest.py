@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -161,8 +161,10 @@ def new_checkouts(toolbox):
     yield make
     for folder in made:
         # Tests that are about ending do it well; this is the quick way.
-        for pid in processes(folder):
-            os.kill(pid, signal.SIGKILL)
+        while left := processes(folder):
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         for program in Path("/dev/shm").glob("native-*-*/program"):
             if program.read_text().startswith(str(folder)):
                 shutil.rmtree(program.parent)

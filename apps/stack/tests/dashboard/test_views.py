@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from apps.pages.models import Note
-from apps.stack.dashboard import views
+from apps.stack.dashboard import network, qr, views
 from apps.stack.dashboard.database import Database
 from apps.stack.tests.dashboard import urls
 
@@ -47,6 +47,28 @@ def test_dashboard_loads_nothing_from_elsewhere_and_nothing_inline(client):
     assert "default-src 'self'" in response.headers["Content-Security-Policy"]
     assert not re.search(r"<script|<style| style=| on\w+=", response.text)
     assert [link for link in re.findall(r'(?:src|href|action)="([^"]+)"', response.text) if link[0] not in "/#"] == []
+
+
+def test_shared_page_shows_its_address_a_qr_code_and_a_reminder(client, settings, monkeypatch):
+    monkeypatch.setattr(network, "listening", lambda port: ["0.0.0.0"])
+    settings.SHARED_AT = "192.168.1.5"
+
+    response = client.get("/_stack/", SERVER_PORT="8000")
+
+    assert '<a href="http://192.168.1.5:8000/">' in response.text
+    assert qr.svg("http://192.168.1.5:8000/") in response.text
+    assert "make up closes it." in words(response)
+
+
+def test_page_that_is_not_shared_has_no_qr_code(client):
+    assert 'class="qr"' not in client.get("/_stack/").text
+
+
+def test_qr_code_has_no_style_that_the_policy_refuses():
+    drawn = qr.svg("http://192.168.1.5:8000/")
+
+    assert drawn.startswith("<svg ")
+    assert "style" not in drawn
 
 
 def test_dashboard_is_never_kept_by_a_cache(client):
