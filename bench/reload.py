@@ -159,7 +159,7 @@ def run_compose(name: str, root: Path, options) -> tuple[list[Result], str]:
     compose = ["docker", "compose", "-p", "bench-reload"]
     port = 18433
     variables = {**os.environ, "WEB_PORT": str(port)}
-    subprocess.run([*compose, "up", "-d", "--build", "--wait"], cwd=root, env=variables, check=True)
+    subprocess.run([*compose, "up", "-d", "--build", "--wait"], cwd=root, env=variables, check=True, stdout=sys.stderr)
     try:
         wait_for(port, "view", 0)
         time.sleep(2)
