@@ -16,18 +16,24 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt >uv.txt && \
     pip install --disable-pip-version-check --root-user-action=ignore --target=/uv -r uv.txt
 
-# Production: the locked requirements, the code, an ordinary user, Gunicorn.
+# Production: the locked requirements, the code, its static files under hashed names, an ordinary user, Gunicorn.
 FROM base AS prod
 RUN --mount=type=cache,target=/root/.cache/uv --mount=from=uv,source=/uv,target=/uv \
     --mount=type=bind,source=requirements-prod.txt,target=requirements-prod.txt \
     /uv/bin/uv pip sync --link-mode=copy --compile-bytecode requirements-prod.txt
-RUN useradd --uid 10001 --no-create-home app
+# A new volume takes the folder's owner over, so that uploads can be written.
+RUN useradd --uid 10001 --no-create-home app && \
+    install -d -o app -g app media
 COPY . .
 ENV DEBUG=false
 RUN python -m compileall -q . && \
     SECRET_KEY=only-for-this-line ALLOWED_HOSTS=localhost python manage.py collectstatic --noinput
 USER 10001
-CMD ["gunicorn", "--bind=0.0.0.0:8000", "--worker-tmp-dir=/dev/shm", "config.wsgi"]
+HEALTHCHECK --start-period=60s --start-interval=500ms --interval=10s --timeout=10s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=9)"]
+CMD ["gunicorn"]
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.version=${VERSION} org.opencontainers.image.revision=${REVISION}
 
 # Development: bind-mount the checkout over /app. It comes last, so `docker build .` makes this one.
 FROM base AS dev

@@ -5,28 +5,34 @@ endif
 
 STACK_docker := docker compose
 STACK_native := bin/native
+STACK_production := bin/prod compose
 STACK := $(STACK_$(MODE))
 RUN_docker := docker compose run --rm web
 RUN_native := bin/native
+RUN_production := bin/prod exec web
 RUN := $(RUN_$(MODE))
 URL_docker = http://$$(docker compose port web 8000 | sed 's/^0.0.0.0/127.0.0.1/')
 URL_native = $$(bin/native url)
 URL = $(URL_$(MODE))
-$(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker or native))
+$(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker, native or production))
+ifeq ($(MODE),production)
+$(foreach goal,$(filter up down open share debug reset app add lock install migrations test test-stack lint format,$(MAKECMDGOALS)),\
+	$(error '$(goal)' is not for production. See: make help))
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart logs ps open bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack lint format check doctor backup reset
+.PHONY: help up down restart logs ps open share debug bash shell dbshell migrate migrations superuser app add lock \
+	test test-stack screenshots lint format check doctor backup reset prod-up prod-down
 
 help: ## List what there is
-	@echo "Mode: $(MODE). MODE=docker or MODE=native behind a target decides otherwise."
+	@echo "Mode: $(MODE). MODE=docker, MODE=native or MODE=production behind a target decides otherwise."
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z.-]+:.*## / {printf "  make %-28s %s\n", $$1, $$2}' Makefile
 
 ##@ Run
 
 up: ## Build, start, wait until the page answers, say where
 ifeq ($(MODE),docker)
-	docker compose up --build --wait || { bin/doctor; exit 1; }
+	docker compose up --build --wait || { bin/doctor >&2; exit 1; }
 	@echo "Running at $(URL)"
 else
 	bin/native up
@@ -49,7 +55,19 @@ ps: ## Show what runs, and on which ports
 	$(STACK) ps
 
 open: ## Open the page in a browser
-	@xdg-open $(URL) 2>/dev/null || open $(URL) 2>/dev/null || echo "Open $(URL)"
+	@url=$(URL); [ "$$url" != http:// ] || { echo "Nothing runs here. Try: make up" >&2; exit 1; }; \
+		xdg-open "$$url" 2>/dev/null || open "$$url" 2>/dev/null || echo "Open $$url"
+
+share: ## Open the page to the local network, with a QR code; make up closes it again
+	@bin/share $(MODE) $(LAN_ADDRESS)
+
+debug: ## As up, and an editor can attach to debugpy on port 5678 (.vscode/launch.json)
+ifeq ($(MODE),docker)
+	docker compose -f compose.yaml -f compose.debug.yaml up --build --wait
+else
+	bin/native stop web
+	DEVSERVER_DEBUGPY=5678 bin/native up
+endif
 
 ##@ Look inside
 
@@ -62,6 +80,8 @@ shell: ## Django's Python shell
 dbshell: ## A psql prompt on the database
 ifeq ($(MODE),docker)
 	docker compose exec db sh -c 'psql -U "$$POSTGRES_USER" "$$POSTGRES_DB"'
+else ifeq ($(MODE),production)
+	bin/prod exec db sh -c 'psql -U "$$POSTGRES_USER" "$$POSTGRES_DB"'
 else
 	bin/native psql
 endif
@@ -114,6 +134,14 @@ endif
 .env: ## Copy .env.example, to change something
 	cp .env.example .env
 
+##@ Production
+
+prod-up: ## Rehearse production here: compose.prod.yaml with Compose, until the page answers
+	bin/prod up
+
+prod-down: ## Stop and remove production's containers; the data stays
+	bin/prod down
+
 ##@ Check
 
 doctor: ## Say what is wrong on this machine and what mends it; FIX=1 mends what is safe
@@ -128,8 +156,14 @@ else
 	bin/native --test pytest $(ARGS)
 endif
 
-test-stack: ## Run the tests of the stack itself, which take minutes and a Docker engine
-	bin/native --test pytest apps/devserver/tests tests/browser tests/native tests/stack $(ARGS)
+# Playwright is for these two alone, and stays out of the environment that everybody installs.
+BROWSER := uv run --no-project --with-requirements requirements-browser.txt python -m
+
+test-stack: ## Run the tests of the stack itself, which take minutes, a Docker engine and Chromium
+	bin/native --test $(BROWSER) pytest apps/devserver/tests tests/browser tests/native tests/prod tests/stack $(ARGS)
+
+screenshots: ## Take the pictures in docs/ anew, of a stack of their own; needs Docker and Chromium
+	bin/native $(BROWSER) tests.browser.screenshots
 
 lint: ## Look for faults and odd formatting
 	$(RUN) ruff check

@@ -3,6 +3,7 @@
 Every variable is described in .env.example. The process environment wins over the file .env.
 """
 
+import os
 from pathlib import Path
 
 from django.utils.csp import CSP
@@ -67,6 +68,9 @@ if DEBUG:
         "apps.stack.dashboard.requests.RequestsMiddleware",
         "apps.stack.dashboard.report.ReportMiddleware",
     ]
+else:
+    # In development runserver offers the static files itself.
+    MIDDLEWARE.insert(2, "whitenoise.middleware.WhiteNoiseMiddleware")
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -86,6 +90,12 @@ TEMPLATES = [
         },
     },
 ]
+
+# Requests at a time: replicas of the web service, by processes of each, by threads of a process. gunicorn.conf.py
+# starts that many, and each thread may hold one database connection.
+WEB_REPLICAS = env.int("WEB_REPLICAS", default=1, low=1, high=1000)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=0, high=1000) or min(os.cpu_count() or 1, 8)
+WEB_THREADS = 4
 
 # Data: DATABASE_URL, else the POSTGRES_* variables, else a file, so that manage.py works with nothing configured.
 if database := env.database("DATABASE_URL"):
@@ -114,8 +124,10 @@ else:
 if "postgresql" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
-    # The development server has a thread a request, which would leave a connection behind each.
-    DATABASES["default"].setdefault("CONN_MAX_AGE", 0 if DEBUG else 60)  # seconds
+    # Not in development, where the server has a thread a request: each would leave a connection behind.
+    if not DEBUG:
+        # timeout: seconds that a request waits for a connection before it is answered with 503.
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": WEB_THREADS, "timeout": 5}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -138,10 +150,17 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage."
-        + ("StaticFilesStorage" if DEBUG else "ManifestStaticFilesStorage")
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+MEDIA_URL = "media/"
+MEDIA_ROOT = BASE_DIR / "media"
+
+# The processes of a production share what they cache; `migrate` makes the table.
+if not DEBUG:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
 
 MAILERS = {"default": env.mailer("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25")}
 

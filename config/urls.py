@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("apps.pages.urls")),
     path("admin/", admin.site.urls),
 ]
+handler500 = "apps.stack.errors.server_error"
 if settings.DEBUG:
     # First, so that no pattern of the project hides it.
     urlpatterns.insert(0, path("_stack/", include("apps.stack.dashboard.urls")))

@@ -10,6 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+DEVELOPMENT = {"DEBUG", "WEB_HOST", "WEB_PORT"}
+SET_BY_DEPLOY = {"REVISION", "VERSION"}
+
+
 def text(name):
     return (ROOT / name).read_text()
 
@@ -51,7 +55,8 @@ def test_every_make_target_is_in_the_readme():
 
 
 def test_every_variable_is_in_env_example():
-    used = settings_variables() | set(compose_variables("compose.yaml"))
+    files = ("compose.yaml", "compose.prod.yaml")
+    used = settings_variables().union(*map(compose_variables, files)) - SET_BY_DEPLOY
 
     assert set(env_example()) == used
 
@@ -60,6 +65,20 @@ def test_copy_of_env_example_changes_nothing():
     defaults = compose_variables("compose.yaml")
 
     assert {name: value for name, value in env_example().items() if name in defaults} == defaults
+
+
+def test_copy_of_env_example_changes_nothing_in_production():
+    defaults = compose_variables("compose.prod.yaml")
+    example = {name: value for name, value in env_example().items() if value and name in defaults}
+
+    assert example == {name: defaults[name] for name in example}
+
+
+def test_every_variable_of_settings_reaches_production():
+    environment = re.search(r"environment: &django\n((?:      \S.*\n)+)", text("compose.prod.yaml"))[1]
+    named = set(re.findall(r"^ +([A-Z_]+):", environment, re.M))
+
+    assert {name.removesuffix("_FILE") for name in named} == settings_variables() - DEVELOPMENT
 
 
 def test_env_example_is_read_alike_by_compose_and_django():

@@ -22,6 +22,7 @@ class Files:
     def __init__(self, project: Project, trace: Trace):
         self.project, self.trace = project, trace
         self.folders: tuple[str, ...] = ()
+        self.others: set[str] = set()
         self.watcher = Watcher()
         self.is_native = is_native(project.root)
         self.settling = Settling(self.is_native)
@@ -29,9 +30,19 @@ class Files:
         self.swept = 0.0
 
     def watch(self, keys) -> None:
-        """Watch the folders of some records of the trace."""
-        for folder in self.trace.folders(keys):
+        """Watch the folders of some records of the trace. Call it before the records are compared with the files."""
+        folders = self.trace.folders(keys)
+        for folder in folders:
             self.watcher.watch(folder)
+        if not self.is_native:  # No event will tell what happens before the next sweep.
+            for path in folders.union(path for _, path in keys):
+                self.signatures.setdefault(path, stat_of(path))
+
+    def also(self, paths: list[str]) -> None:
+        """Watch files that no process uses."""
+        self.others.update(paths)
+        for path in paths:
+            self.watcher.watch(os.path.dirname(path))
 
     def watch_below(self, folders: list[str]) -> None:
         self.folders = tuple(f"{folder}/" for folder in folders)
@@ -54,7 +65,7 @@ class Files:
                 self.watch(self.trace.values)
                 self.watch_below([folder[:-1] for folder in self.folders])
             # Only what someone may want to know of: a log file must hold up no request.
-            if path.startswith(self.folders) or self.trace.related(path, bool(mask & ISDIR)):
+            if path in self.others or path.startswith(self.folders) or self.trace.related(path, bool(mask & ISDIR)):
                 self.settling.note(path, mask, now)
 
     def suspect(self, paths) -> None:

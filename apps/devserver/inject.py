@@ -102,7 +102,9 @@ def allow(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
             scripts = first(policy, SCRIPTS)
             if scripts is not None and (match := NONCE.search(" ".join(scripts))):
                 nonce = match[1]
-            elif scripts is not None and (not {"'self'", "*"} & set(scripts) or "'strict-dynamic'" in scripts):
+            elif (scripts is not None and not ({"'self'", "*"} & set(scripts))) or "'strict-dynamic'" in (
+                scripts or ()
+            ):
                 nonce = os.urandom(12).hex()
                 add(policy, SCRIPTS, f"'nonce-{nonce}'")
                 value = written(policy)

@@ -117,14 +117,21 @@ def stop_all(live: Live | None, snapshots: list[Snapshot], retired: set[Live]) -
     stop_children()
 
 
+def reap() -> bool:
+    """Take note of the children that ended; return whether there are others."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
 def stop_children() -> None:
     """End what is left: processes that were being forked, and programs that the project started."""
     told, deadline = set(), time.monotonic() + GRACE
     while time.monotonic() < deadline:
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
+        if not reap():
             return
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
             for pid in set(map(int, file.read().split())) - told:

@@ -6,10 +6,12 @@ The supervisor keeps these records. A snapshot is good for as long as all that w
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from importlib.machinery import FileFinder, SourceFileLoader
 
 from . import channel
-from .project import FILE, LIST, LOOK, Project, observe
+from .bytecode import Bytecode
+from .project import FILE, LIST, LOOK, Project, digest, observe
 
 CHUNK = 32 * 1024  # characters of paths in one message
 WRITES = os.O_WRONLY | os.O_RDWR
@@ -37,11 +39,8 @@ class Recorder:
             return
         self.seen.add((kind, path))
         if value is None:
-            self.busy.now = True  # What is observed here would raise the very events that lead here.
-            try:
+            with self.unobserved():
                 value = observe(kind, path)
-            finally:
-                self.busy.now = False
         with self.lock:
             self.count += 1
             self.unsent.append([kind, path, value])
@@ -68,6 +67,15 @@ class Recorder:
         except OSError:
             if self.loading:
                 os._exit(0)  # The supervisor has ended, or no longer waits for this load.
+
+    @contextmanager
+    def unobserved(self):
+        """Keep what this process itself looks at out of the records."""
+        before, self.busy.now = getattr(self.busy, "now", False), True
+        try:
+            yield
+        finally:
+            self.busy.now = before
 
     def audit(self, event: str, args: tuple) -> None:
         if event == "open":
@@ -99,7 +107,7 @@ class Recorder:
         else:
             self.add(FILE, path)
 
-    def install(self, before_module) -> None:
+    def install(self, before_module, bytecode: Bytecode) -> None:
         """Hook into the import system, which stays otherwise as it is.
 
         before_module: called with the path of each project module just before its source is read.
@@ -110,11 +118,8 @@ class Recorder:
             folder = self.project.locate(finder.path + "/", code=True)
             if folder is None:
                 return find_spec(finder, fullname, target)
-            self.busy.now = True  # Import's own listing is no dependency: only the name it looks for is.
-            try:
+            with self.unobserved():  # Import's own listing is no dependency: only the name it looks for is.
                 spec = find_spec(finder, fullname, target)
-            finally:
-                self.busy.now = False
             name = fullname.rpartition(".")[2]
             if spec is None:
                 found = ""
@@ -131,10 +136,12 @@ class Recorder:
                 return get_code(loader, fullname)
             if self.loading:
                 before_module(path)
-            self.add(FILE, path)
+            with self.unobserved():
+                source = loader.get_data(loader.path)
+            self.add(FILE, path, digest(source))
             self.flush()  # If this module ends the process, the supervisor must know what to watch.
-            # Always from source: a .pyc is valid while size and whole second match, which two quick saves share.
-            return loader.source_to_code(loader.get_data(loader.get_filename(fullname)), loader.path)
+            with self.unobserved():
+                return bytecode.load(loader, loader.path, source)
 
         FileFinder.find_spec, SourceFileLoader.get_code = find_and_record, get_fresh_code
         sys.addaudithook(self.audit)

@@ -13,10 +13,14 @@ from collections import deque
 
 from . import channel
 from .answers import EDITOR
+from .bytecode import make_folder, remove_folder
 from .clients import Clients
+from .debugging import Debugger
+from .dotenv import DotEnv, cure
 from .files import Files
-from .processes import RETRY, Live, Snapshot, become_reaper, kill, spawn, stop_all, thin_out
+from .processes import RETRY, Live, Snapshot, become_reaper, kill, reap, spawn, stop_all, thin_out
 from .project import Project
+from .requirements import Installer
 from .terminal import Terminal
 from .trace import Trace
 
@@ -54,11 +58,15 @@ def listen(address: str, port: int, ipv6: bool) -> socket.socket:
 class Supervisor:
     def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket):
         self.plan, self.environment, self.listener = plan, environment, listener
+        self.bytecode = make_folder()
         self.loop = selectors.EpollSelector()
         self.terminal = Terminal(plan["root"])
         self.trace = Trace()
         self.files = Files(Project(plan["root"]), self.trace)
         self.clients = Clients(self, listener, self.loop)
+        self.installer = Installer(self.files.project.root, environment, self.loop, self.installed)
+        self.debugger = Debugger(environment, self.loop, self.terminal, lambda: self.start([]))
+        self.dotenv = DotEnv(self.files.project.root, environment)
         self.live: Live | None = None
         self.retired: set[Live] = set()
         self.snapshots: list[Snapshot] = []
@@ -72,12 +80,13 @@ class Supervisor:
         self.before = ""
         self.started = self.ended = 0.0
         self.unanswered: set[str] = set()  # files that the live process was told of and has not confirmed
-        self.checks = self.check_errors = ""
+        self.checks = ""
+        self.notice: dict | None = None  # what pages show beside an error: {"title": str, "text": str}
         self.settings = {"url": "", "editor": EDITOR}
         self.touched: deque[list] = deque(maxlen=50)  # [time, path] of templates and static files
         self.history: deque[dict] = deque(maxlen=50)
         self.next_tick = time.monotonic() + TICK
-        self.is_ending = False
+        self.is_ending = self.is_waiting_said = False
         self.status = 0
 
     # ---- the loop
@@ -87,7 +96,8 @@ class Supervisor:
         with self.terminal.signals(self.end) as wakeup:
             self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.forget_wakeups)
             self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
-            self.start([])
+            self.files.also([*self.installer.locks, self.dotenv.path])
+            self.debugger.start()
             while not self.is_ending:
                 for key, _ in self.loop.select(self.timeout()):
                     key.data()
@@ -105,6 +115,7 @@ class Supervisor:
     def stop(self) -> None:
         self.listener.close()
         stop_all(self.live, self.snapshots, self.retired)
+        remove_folder(self.bytecode)
 
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""
@@ -121,11 +132,8 @@ class Supervisor:
         started = time.monotonic()
         self.files.sweep()
         self.clients.dismiss_lingering()
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            pass
+        if not self.installer.pid:
+            reap()
         # A project of thousands of files is looked at less often, which keeps the idle server idle.
         self.next_tick = started + max(TICK, 500 * (time.monotonic() - started))
 
@@ -142,13 +150,22 @@ class Supervisor:
     def examine(self) -> None:
         self.files.collect()
         if self.live and self.live.debugging:
-            return  # Someone sits in a debugger while the project loads.
+            if self.files.settling and not self.is_waiting_said:
+                self.is_waiting_said = True
+                self.terminal.say("The change waits for the debugger.")
+            return
         paths = self.files.take()
         if paths:
             self.judge(paths)
 
     def judge(self, paths: set[str]) -> None:
         """Decide what changed files mean: another process, a word to the live one, or nothing."""
+        if locks := self.installer.notice(paths):
+            names = ", ".join(map(self.terminal.name, locks))
+            self.terminal.say(f"{names} changed: installing.")
+            self.show(f"{names} changed", "Installing the requirements.")
+        if self.dotenv.path in paths and (names := self.dotenv.overruled()):
+            self.terminal.say(f".env: {', '.join(names)} takes effect with {cure()}.")
         broken = {}
         for path in paths:
             keys = self.trace.related(path, os.path.isdir(path) or not os.path.exists(path))
@@ -199,13 +216,20 @@ class Supervisor:
             self.live = None
         self.failure, self.is_reported = None, True
         self.unanswered.clear()
-        self.check_errors = ""
+        self.notice = None
         self.generation += 1
         self.changed, self.before, self.started = changed, before, time.monotonic()
 
     def orders(self) -> dict:
         port = self.listener.getsockname()[1]
-        return {"hot": self.hot, "fresh": self.fresh, "port": port, "version": self.version()}
+        return {
+            "hot": self.hot,
+            "fresh": self.fresh,
+            "port": port,
+            "version": self.version(),
+            "bytecode": self.bytecode,
+            "debugger": self.debugger.endpoint,
+        }
 
     def attend(self, live: Live) -> None:
         self.live = live
@@ -323,7 +347,7 @@ class Supervisor:
         return milliseconds
 
     def hear_debugging(self, _) -> None:
-        self.live.debugging = True
+        self.live.debugging, self.is_waiting_said = True, False
 
     def hear_notified(self, message: dict) -> None:
         """The live process has handled the change of files that are no part of it, or can't."""
@@ -343,9 +367,21 @@ class Supervisor:
         if message["text"] != self.checks:
             self.checks = message["text"]
             self.terminal.say(self.checks or "The checks have nothing more to say.")
-        self.check_errors = self.checks if message["serious"] else ""
-        if self.check_errors:
-            self.clients.tell(self.state())
+        if message["serious"]:
+            self.show("System checks", self.checks)
+
+    def show(self, title: str, text: str) -> None:
+        self.notice = {"title": title, "text": text}
+        self.clients.tell(self.state())
+
+    def installed(self, locks: list[str], error: str) -> None:
+        """An installation ended: start from nothing in the new environment, or go on in the old one."""
+        names = ", ".join(map(self.terminal.name, locks))
+        if error:
+            self.terminal.say(f"{names} could not be installed; the old environment goes on.\n{error}")
+            self.show(f"{names} could not be installed", error)
+        else:
+            self.start(locks)
 
     def live_ended(self, live: Live) -> None:
         """The live process closed its connection: after an error it reported, or by itself."""
@@ -380,7 +416,7 @@ class Supervisor:
             "version": self.version(),
             "state": state,
             "failure": self.failure,
-            "checks": self.check_errors,
+            "notice": self.notice,
             "touched": list(self.touched),
             "editor": self.settings["editor"],
         }

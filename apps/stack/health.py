@@ -2,12 +2,15 @@
 
 import logging
 import re
+import time
+from collections.abc import Callable
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import JsonResponse
 
 OK = "ok"
+INTERVAL = 0.5  # seconds between two looks at something that is waited for
 
 
 def database_state() -> str:
@@ -22,7 +25,10 @@ def database_state() -> str:
 
 def migrations_state() -> str:
     """Say whether all migrations are applied: "ok", or how many are not and which comes first."""
-    executor = MigrationExecutor(connection)
+    try:
+        executor = MigrationExecutor(connection)
+    except DatabaseError as error:
+        return str(error).strip().partition("\n")[0]
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if not plan:
         return OK
@@ -35,6 +41,21 @@ def readiness() -> dict[str, str]:
     if state["database"] == OK:
         state["migrations"] = migrations_state()
     return state
+
+
+def wait(state: Callable[[], str], timeout: float, say: Callable[[str], object]) -> str:
+    """Call `state` until it returns "ok" or `timeout` seconds have passed; return what it returned last.
+
+    say: is called with each new sentence that `state` returns meanwhile.
+    """
+    deadline = time.monotonic() + timeout
+    said = None
+    while (now := state()) != OK and time.monotonic() < deadline:
+        if now != said:
+            say(f"Waiting: {now}")
+        said = now
+        time.sleep(INTERVAL)
+    return now
 
 
 class HealthMiddleware:

@@ -10,7 +10,7 @@ import sys
 
 from _native import postgres, web
 from _native.common import ROOT, STATE, Failure, one_at_a_time, say
-from _native.environment import VENV, remove
+from _native.environment import LOCK, VENV, remove
 
 USAGE = """\
 bin/native CMD...              run CMD without Docker, with the database running
@@ -53,6 +53,7 @@ class Variables:
         """Return the environment of a command, `server` running and ready for it."""
         path = os.pathsep.join([str(VENV / "bin"), str(postgres.BIN), os.environ.get("PATH", os.defpath)])
         result = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
+        result["DEVSERVER_REQUIREMENTS"] = LOCK.name
         result.pop("PYTHONHOME", None)
         if not self.debug_is_set:
             result["DEBUG"] = "true"

@@ -23,7 +23,7 @@ def test_process_that_holds_the_port_is_named(bare):
     assert found.problem.startswith(f"port {port} of 127.0.0.1 is taken by ")
     if shutil.which("ss") or shutil.which("lsof"):
         assert f"process {os.getpid()} (" in found.problem
-    assert "or stop what holds it; then: make up" in found.cure
+    assert "Stop it, or set WEB_PORT=" in found.cure
     assert not found.mend, "WEB_PORT of the shell would beat the one in .env"
 
 

@@ -49,13 +49,21 @@ def test_port_that_a_process_has_is_named_with_its_holder_and_a_cure(checkout):
         failed = checkout.make("up", check=False)
 
     assert failed.returncode == 2
-    problem = rf"Problem: port {checkout.port} of 127\.0\.0\.1 is taken by (.*)\n"
-    holder, cure = re.search(rf"^{problem}.*\nCure: +(WEB_PORT=\d+) in \.env", failed.stdout, re.M).groups()
+    problem = re.search(r"Problem: port (\d+) of 127\.0\.0\.1 is taken by (.*)\nWhy: .*\nCure: +(.*)", failed.stderr)
+    assert problem[1] == str(checkout.port)
     if shutil.which("ss") or shutil.which("lsof"):
-        assert holder.startswith(f"process {os.getpid()} (")
-    (checkout.path / ".env").write_text(f"{cure}\n")
-    up = checkout.make("up", WEB_PORT=None)
-    assert f"Running at http://127.0.0.1:{cure.removeprefix('WEB_PORT=')}" in up.stdout
+        assert problem[2].startswith(f"process {os.getpid()} (")
+    cure = re.fullmatch(r"Stop it, or set (WEB_PORT=(\d+)) in \.env; then: make up", problem[3])
+    (checkout.path / ".env").write_text(f"{cure[1]}\n")
+    assert f"Running at http://127.0.0.1:{cure[2]}\n" in checkout.make("up", WEB_PORT=None).stdout
+
+
+def test_port_that_a_container_has_is_named_with_its_holder(stack, checkout):
+    failed = checkout.make("up", check=False, WEB_PORT=str(stack.port))
+
+    assert failed.returncode == 2
+    assert f"port {stack.port} of 127.0.0.1 is taken by container {stack.name}-web-1 of" in failed.stderr
+    assert "WEB_PORT=" in failed.stderr
 
 
 def test_image_that_cannot_be_pulled_is_named_with_the_way_without_docker(checkout):
@@ -64,8 +72,16 @@ def test_image_that_cannot_be_pulled_is_named_with_the_way_without_docker(checko
     failed = checkout.make("up", check=False)
 
     assert failed.returncode == 2
-    assert "Problem: the engine has no image stacktest.invalid/postgres:18 and cannot pull it: " in failed.stdout
-    assert "or run without Docker: make up MODE=native" in failed.stdout
+    assert "the engine has no image stacktest.invalid/postgres:18 and cannot pull it: " in failed.stderr
+    assert "make up MODE=native" in failed.stderr
+
+
+def test_engine_that_does_not_answer_is_named_with_the_way_without_docker(checkout):
+    failed = checkout.make("up", check=False, DOCKER_HOST="unix:///nowhere/docker.sock")
+
+    assert failed.returncode == 2
+    assert "Problem: no Docker engine answers: " in failed.stderr
+    assert "make up MODE=native" in failed.stderr
 
 
 @pytest.mark.parametrize("words", [["MODE=podman"], ["MODE="]])

@@ -21,8 +21,7 @@
   function hear(now) {
     if (now.state === "serving" && now.version !== page.version) return reload();
     if (now.state === "broken") showFailure(now.failure, now.editor);
-    else if (now.installing) show("Requirements", now.installing);
-    else if (now.checks) show("System checks", now.checks);
+    else if (now.notice) show(now.notice.title, now.notice.text);
     else hide();
     const news = now.touched.filter(([time]) => time > seen);
     if (!news.length) return;

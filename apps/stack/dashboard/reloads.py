@@ -13,7 +13,7 @@ STATUS = "/__devserver__/status"
 
 
 class Reload(NamedTuple):
-    """One load of the code. share: its time as a percentage of the longest one shown."""
+    """One load of the code. share: its time as a percentage of the longest reload's; 0 for a start, which none is."""
 
     at: datetime
     what: str
@@ -31,13 +31,13 @@ def recent(address: str, port: int) -> list[Reload] | None:
     try:
         client.request("GET", STATUS)
         history = json.loads(client.getresponse().read())["history"][-SHOWN:]
-        longest = max((each["ms"] for each in history), default=0) or 1
+        longest = max((each["ms"] for each in history if each["files"]), default=0) or 1
         return [
             Reload(
                 datetime.fromtimestamp(each["time"], UTC),
                 named(each["files"]),
                 each["ms"],
-                max(1.0, 100 * each["ms"] / longest),
+                max(1.0, 100 * each["ms"] / longest) if each["files"] else 0,
                 each["error"],
             )
             for each in reversed(history)

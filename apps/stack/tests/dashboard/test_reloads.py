@@ -40,15 +40,15 @@ def test_reloads_are_told_newest_first_and_measured_against_the_longest(devserve
     history = [
         {**LOAD, "files": [], "ms": 400.0},
         {**LOAD, "files": ["apps/pages/views.py"], "ms": 13.0},
-        {**LOAD, "files": ["a.py", "b.py", "c.py"], "ms": 100.0, "error": "SyntaxError: invalid syntax"},
+        {**LOAD, "files": ["a.py", "b.py", "c.py"], "ms": 50.0, "error": "SyntaxError: invalid syntax"},
     ]
 
     found = devserver(json.dumps({"history": history}).encode())
 
     assert [(each.what, each.ms, each.share, each.error) for each in found] == [
-        ("a.py and 2 more", 100.0, 25.0, "SyntaxError: invalid syntax"),
-        ("apps/pages/views.py", 13.0, 3.25, ""),
-        ("start", 400.0, 100.0, ""),
+        ("a.py and 2 more", 50.0, 100.0, "SyntaxError: invalid syntax"),
+        ("apps/pages/views.py", 13.0, 26.0, ""),
+        ("start", 400.0, 0, ""),
     ]
 
 

@@ -1,4 +1,5 @@
 import re
+import threading
 from types import ModuleType
 from unittest import mock
 
@@ -103,6 +104,31 @@ def test_button_leads_nowhere_else(client, migrate, target):
 
     migrate.assert_called_once()
     assert response.headers["Location"] == "/_stack/"
+
+
+def test_second_click_waits_for_the_first(migrate):
+    begun, end, running, most = threading.Event(), threading.Event(), [], []
+
+    def work(*args, **options):
+        running.append(1)
+        most.append(len(running))
+        begun.set()
+        end.wait(10)
+        running.pop()
+
+    migrate.side_effect = work
+    healthy = Database("db", "PostgreSQL")
+    with mock.patch.object(views, "look", return_value=healthy):
+        clicks = [threading.Thread(target=Client().post, args=["/_stack/migrate/"]) for _ in range(2)]
+        clicks[0].start()
+        assert begun.wait(10)
+        clicks[1].start()
+        clicks[1].join(0.2)
+        end.set()
+        for click in clicks:
+            click.join(10)
+
+    assert most == [1, 1]
 
 
 def test_button_needs_post(client, migrate):

@@ -1,0 +1,52 @@
+"""Compiled modules of the project, kept for as long as the server runs and named by their content.
+
+Python's own .pyc files are valid while size and whole second of the source match, which two quick saves share.
+"""
+
+import marshal
+import os
+
+from .project import digest
+
+
+class Bytecode:
+    """A folder of code objects; without one (folder is empty), everything is compiled each time."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+
+    def load(self, loader, path: str, source: bytes):
+        """Return the code object of `source`. Raises what compiling it raises."""
+        name = f"{self.folder}/{digest(path.encode() + b'\0' + source)}"
+        try:
+            with open(name, "rb", buffering=0) as file:
+                return marshal.loads(file.read())
+        except (OSError, ValueError, EOFError):
+            pass
+        code = loader.source_to_code(source, path)
+        try:
+            with open(f"{name}.{os.getpid()}", "wb") as file:
+                file.write(marshal.dumps(code))
+            os.rename(f"{name}.{os.getpid()}", name)
+        except OSError:
+            pass  # A full disk costs time, nothing else.
+        return code
+
+
+def make_folder() -> str:
+    """Return a new folder that only this user can write, or nothing."""
+    folder = f"{os.environ.get('TMPDIR') or '/tmp'}/devserver-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        os.mkdir(folder, 0o700)
+    except OSError:
+        return ""
+    return folder
+
+
+def remove_folder(folder: str) -> None:
+    try:
+        for name in os.listdir(folder or "/nowhere"):
+            os.unlink(f"{folder}/{name}")
+        os.rmdir(folder)
+    except OSError:
+        pass

@@ -1,0 +1,219 @@
+"""Measure how long a save takes to be live: stock runserver, runserver with django-watchfiles, and this one.
+
+    python bench/reload.py                     the generated project, all servers in turn
+    python bench/reload.py --compose           this project in Compose, on the bind mount
+    python bench/reload.py --edits 40 --kinds view model --svg docs/reload.svg
+
+Each save writes a number into a file. A client then asks over fresh connections, 5 ms apart, until the answer carries
+that number. The time is from the end of the write to the end of that answer. Refused: connections that failed.
+Stale: requests sent after the save and answered by older code.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from reload_plot import plot
+from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
+
+PAUSE = 0.005  # seconds between two requests
+GIVE_UP = 30.0  # seconds
+QUIET = 10.0  # seconds over which idle CPU is measured
+
+
+@dataclass
+class Result:
+    server: str
+    kind: str
+    times: list[float] = field(default_factory=list)  # ms
+    refused: int = 0
+    stale: int = 0
+    asked: int = 0
+
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+    def p95(self) -> float:
+        return sorted(self.times)[min(len(self.times) - 1, int(0.95 * len(self.times)))]
+
+
+def ask(port: int) -> dict | None:
+    """Return the numbers that the server's code holds; None where it can't be reached."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), GIVE_UP) as sock:
+            sock.sendall(b"GET /bench HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            data = b""
+            while part := sock.recv(65536):
+                data += part
+    except OSError:
+        return None
+    body = data.partition(b"\r\n\r\n")[2]
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def wait_for(port: int, kind: str, number: int, result: Result | None = None) -> None:
+    end = time.monotonic() + GIVE_UP
+    while time.monotonic() < end:
+        answer = ask(port)
+        if answer and answer[kind] == number:
+            return
+        if result is not None:
+            result.asked += 1
+            if answer is None:
+                result.refused += 1
+            else:
+                result.stale += 1
+        time.sleep(PAUSE)
+    raise SystemExit(f"Port {port} did not answer {kind} {number} within {GIVE_UP:.0f} s. Its last answer: {answer}")
+
+
+def measure(name: str, root: Path, port: int, edits: int, kinds: list[str], files: dict) -> list[Result]:
+    results, chance = [], random.Random(1)
+    for kind in kinds:
+        result, path, pattern = Result(name, kind), root / files[kind][0], files[kind][1]
+        for number in range(1, edits + 1):
+            # Not in step with a reloader that looks once a second.
+            time.sleep(0.4 + chance.random())
+            text = path.read_text().replace(pattern.format(number - 1), pattern.format(number))
+            path.write_text(text)
+            saved = time.perf_counter()
+            wait_for(port, kind, number, result)
+            result.times.append((time.perf_counter() - saved) * 1000)
+        path.write_text(text.replace(pattern.format(edits), pattern.format(0)))
+        wait_for(port, kind, 0)
+        results.append(result)
+        print(f"  {name}, {kind}: median {result.median():.1f} ms", file=sys.stderr, flush=True)
+    return results
+
+
+def stat_of(name: str) -> str:
+    try:
+        return Path(name, "stat").read_text() if name[6:].isdigit() else ""
+    except OSError:
+        return ""  # It has ended.
+
+
+def family(pid: int) -> list[int]:
+    """Return the processes of a session."""
+    stats = [(name, stat) for name in map(str, Path("/proc").iterdir()) if (stat := stat_of(name))]
+    return [int(name[6:]) for name, stat in stats if int(stat.rpartition(")")[2].split()[3]) == pid]
+
+
+def cpu(pids: list[int]) -> float:
+    """Return the CPU seconds that processes have used."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory(pids: list[int]) -> float:
+    """Return MB, shared pages counted once."""
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def run_native(name: str, root: Path, python: Path, options) -> tuple[list[Result], str]:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    command = [str(python), "manage.py", "runserver", f"127.0.0.1:{port}"]
+    variables = {**os.environ, "BENCH_SERVER": name}
+    with (root.parent / f"{name}.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=root, env=variables, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(port, "view", 0)
+        time.sleep(2)
+        results = measure(name, root, port, options.edits, options.kinds, NATIVE_SERVERS[name])
+        time.sleep(2)
+        pids = family(server.pid)
+        before = cpu(pids)
+        time.sleep(QUIET)
+        idle = f"{(cpu(pids) - before) / QUIET:.2%} | {memory(pids):.0f} MB"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+    return results, idle
+
+
+def run_compose(name: str, root: Path, options) -> tuple[list[Result], str]:
+    files = COMPOSE_SERVERS[name](root)
+    compose = ["docker", "compose", "-p", "bench-reload"]
+    port = 18433
+    variables = {**os.environ, "WEB_PORT": str(port)}
+    subprocess.run([*compose, "up", "-d", "--build", "--wait"], cwd=root, env=variables, check=True)
+    try:
+        wait_for(port, "view", 0)
+        time.sleep(2)
+        return measure(name, root, port, options.edits, options.kinds, files), ""
+    finally:
+        subprocess.run([*compose, "down", "-v", "--timeout", "2"], cwd=root, env=variables, check=True)
+
+
+def table(results: list[Result], idle: dict[str, str]) -> str:
+    stock = {result.kind: result.median() for result in results if result.server == "stock"}
+    lines = ["| edit | server | median ms | p95 ms | times faster | refused | stale |", "|---|---|---|---|---|---|---|"]
+    for result in sorted(results, key=lambda result: list(stock or [result.kind]).index(result.kind)):
+        ratio = f"{stock[result.kind] / result.median():.1f}" if result.kind in stock else ""
+        lines.append(
+            f"| {result.kind} | {result.server} | {result.median():.1f} | {result.p95():.1f} | {ratio} "
+            f"| {result.refused} | {result.stale} |"
+        )
+    if any(idle.values()):
+        lines += ["", "| server | idle CPU | memory |", "|---|---|---|"]
+        lines += [f"| {name} | {text} |" for name, text in idle.items()]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--compose", action="store_true")
+    parser.add_argument("--edits", type=int, default=15, help="of each kind, for each server")
+    parser.add_argument("--kinds", nargs="+")
+    parser.add_argument("--servers", nargs="+")
+    parser.add_argument(
+        "--python", default=sys.executable, help="what the generated project's environment is made from"
+    )
+    parser.add_argument("--keep", type=Path, help="a folder for the project and its environment, used again if there")
+    parser.add_argument("--svg", type=Path, help="where to draw the result")
+    options = parser.parse_args()
+    options.kinds = options.kinds or (["view"] if options.compose else ["view", "template", "url", "model", "settings"])
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="bench-reload-"))
+    results, idle = [], {}
+    try:
+        if options.compose:
+            root = compose_copy(folder / "stack")
+            for name in options.servers or COMPOSE_SERVERS:
+                found, idle[name] = run_compose(name, root, options)
+                results += found
+        else:
+            python, root = environment(folder / "env", options.python), generate(folder / "project")
+            for name in options.servers or NATIVE_SERVERS:
+                found, idle[name] = run_native(name, root, python, options)
+                results += found
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(table(results, idle))
+    if options.svg:
+        options.svg.write_text(plot(results))
+
+
+if __name__ == "__main__":
+    main()
