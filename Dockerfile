@@ -29,7 +29,7 @@ ENV DEBUG=false
 RUN python -m compileall -q . && \
     SECRET_KEY=only-for-this-line ALLOWED_HOSTS=localhost python manage.py collectstatic --noinput
 USER 10001
-HEALTHCHECK --start-period=60s --start-interval=0.5s --interval=10s --timeout=10s --retries=3 \
+HEALTHCHECK --start-period=60s --start-interval=1s --interval=10s --timeout=10s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=9)"]
 CMD ["gunicorn"]
 ARG VERSION=unknown REVISION=unknown

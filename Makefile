@@ -16,13 +16,14 @@ URL_native = $$(bin/native url)
 URL = $(URL_$(MODE))
 $(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker, native or production))
 ifeq ($(MODE),production)
-$(foreach goal,$(filter up down open share debug reset app add lock install migrations test test-stack lint format,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter up down open share debug reset app add lock install migrations test test-stack test-prod lint format,$(MAKECMDGOALS)),\
 	$(error '$(goal)' is not for production. See: make help))
 endif
 
 .DEFAULT_GOAL := help
 .PHONY: help up down restart logs ps open share debug bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack screenshots lint format check doctor backup reset prod-up prod-down
+	test test-stack test-prod screenshots lint format check doctor backup reset \
+	prod-up prod-down deploy rollback releases
 
 help: ## List what there is
 	@echo "Mode: $(MODE). MODE=docker, MODE=native or MODE=production behind a target decides otherwise."
@@ -142,6 +143,15 @@ prod-up: ## Rehearse production here: compose.prod.yaml with Compose, until the 
 prod-down: ## Stop and remove production's containers; the data stays
 	bin/prod down
 
+deploy: ## Bring this version to the engine's Swarm, with no failed request, or leave all as it was
+	bin/release deploy
+
+rollback: ## Bring back the version before, or VERSION=…
+	bin/release rollback $(VERSION)
+
+releases: ## List the versions that are there, and which one serves
+	@bin/release list
+
 ##@ Check
 
 doctor: ## Say what is wrong on this machine and what mends it; FIX=1 mends what is safe
@@ -160,7 +170,10 @@ endif
 BROWSER := uv run --no-project --with-requirements requirements-browser.txt python -m
 
 test-stack: ## Run the tests of the stack itself, which take minutes, a Docker engine and Chromium
-	bin/native --test $(BROWSER) pytest apps/devserver/tests tests/browser tests/native tests/prod tests/stack $(ARGS)
+	bin/native --test $(BROWSER) pytest apps/devserver/tests tests/browser tests/native tests/stack $(ARGS)
+
+test-prod: ## Run the tests of production, which make the engine a Swarm of one
+	bin/native --test pytest tests/prod $(ARGS)
 
 screenshots: ## Take the pictures in docs/ anew, of a stack of their own; needs Docker and Chromium
 	bin/native $(BROWSER) tests.browser.screenshots

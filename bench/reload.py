@@ -118,11 +118,8 @@ def family(pid: int) -> list[int]:
 
 def cpu(pids: list[int]) -> float:
     """Return the CPU seconds that processes have used."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    stats = [stat.rpartition(")")[2].split() for pid in pids if (stat := stat_of(f"/proc/{pid}"))]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pids: list[int]) -> float:
@@ -143,7 +140,7 @@ def run_native(name: str, root: Path, python: Path, options) -> tuple[list[Resul
         wait_for(port, "view", 0)
         time.sleep(2)
         results = measure(name, root, port, options.edits, options.kinds, NATIVE_SERVERS[name])
-        time.sleep(2)
+        time.sleep(5)
         pids = family(server.pid)
         before = cpu(pids)
         time.sleep(QUIET)
@@ -159,7 +156,7 @@ def run_compose(name: str, root: Path, options) -> tuple[list[Result], str]:
     compose = ["docker", "compose", "-p", "bench-reload"]
     port = 18433
     variables = {**os.environ, "WEB_PORT": str(port)}
-    subprocess.run([*compose, "up", "-d", "--build", "--wait"], cwd=root, env=variables, check=True)
+    subprocess.run([*compose, "up", "-d", "--build", "--wait"], cwd=root, env=variables, check=True, stdout=sys.stderr)
     try:
         wait_for(port, "view", 0)
         time.sleep(2)

@@ -61,8 +61,8 @@ def test_make_up_says_why_the_database_does_not_start(checkout):
     failed = checkout.make("up", check=False)
 
     assert failed.returncode == 2
-    assert re.search("Problem: db is (exited with|restarting with|unhealthy).*; its last words:", failed.stdout)
-    assert "invalid character in extension owner" in failed.stdout
+    assert re.search("Problem: db is (exited with|restarting with|unhealthy).*; its last words:", failed.stderr)
+    assert "invalid character in extension owner" in failed.stderr
 
 
 def test_odd_but_clear_file_is_read(checkout):

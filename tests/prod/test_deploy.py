@@ -1,0 +1,202 @@
+"""Deploys to a Swarm of one node, under load: not one request fails, whatever the release is worth."""
+
+import os
+import re
+
+import pytest
+
+from tests.prod.load import Load
+from tests.prod.production import Production, run, wait_for
+
+DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
+MIGRATION = """
+from django.db import migrations
+
+
+def fail(apps, schema_editor):
+    raise RuntimeError("half way")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("pages", "0001_initial")]
+    operations = [
+        migrations.RunSQL("CREATE TABLE half_done (id int)"),
+        migrations.RunPython(fail),
+    ]
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(swarm, tmp_path_factory):
+    """Production as a stack, with its first release."""
+    production = Production(tmp_path_factory.mktemp("prod"))
+    try:
+        production.make("deploy")
+        yield production
+    finally:
+        production.remove()
+
+
+def serving(production):
+    [version] = re.findall(r"(\S+)  serves$", production.make("releases").stdout, re.M)
+    return version
+
+
+def change(production, mark):
+    """Give the next release a stylesheet of its own, and so another name of it in its pages."""
+    path = production.path / "apps/pages/static/pages/style.css"
+    path.write_text(f"/* {mark} */\n" + path.read_text())
+
+
+def asset(page):
+    return re.search(r'href="(/static/pages/style\.\w+\.css)"', page)[1]
+
+
+def replace(production, file, old, new):
+    path = production.path / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_deploys_under_load_fail_no_request(stack):
+    seen = [asset(stack.request("/").body)]
+    with Load(stack) as load:
+        for number in range(DEPLOYS):
+            change(stack, f"release {number}")
+            stack.make("deploy")
+            seen.append(asset(stack.request("/").body))
+    print(f"\n{sum(load.answers.values())} requests in {DEPLOYS} deploys, slowest {load.slowest:.2f} s: {load.answers}")
+
+    assert load.failed == {}
+    assert len(set(seen)) == DEPLOYS + 1
+    texts = set(stack.sql("SELECT text FROM pages_note").split())
+    assert set(load.acknowledged) - texts == set()
+    # Who has a page of an older release open still gets its files.
+    assert [stack.request(path).status for path in seen] == [200] * len(seen)
+
+
+def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(stack):
+    current = stack.request(asset(stack.request("/").body))
+
+    answer = stack.request("/static/pages/style.0123456789ab.css")
+
+    assert (answer.status, answer.body) == (200, current.body)
+    assert "immutable" not in answer.headers["cache-control"]
+    assert stack.request("/static/pages/none.0123456789ab.css").status == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "old", "new", "reason"),
+    [
+        ("crashes", "config/wsgi.py", "application =", "raise RuntimeError('broken release')\napplication =", "broken"),
+        ("hangs", "config/wsgi.py", "application =", "import time; time.sleep(999)\napplication =", "unhealthy"),
+        ("is unhealthy", "apps/stack/health.py", '{"process": OK}', '{"process": OK}, status=500', "unhealthy"),
+    ],
+)
+def test_bad_release_is_rolled_back_by_itself(stack, name, file, old, new, reason):
+    before = serving(stack)
+    # A minute is what a healthy release may take; a test need not wait for it.
+    replace(stack, "Dockerfile", "--start-period=60s", "--start-period=5s")
+    replace(stack, file, old, new)
+    try:
+        with Load(stack) as load:
+            refused = stack.make("deploy", check=False)
+    finally:
+        replace(stack, file, new, old)
+        replace(stack, "Dockerfile", "--start-period=5s", "--start-period=60s")
+
+    assert refused.returncode != 0
+    assert "did not become healthy" in refused.stderr
+    assert reason in refused.stderr
+    assert f"{before} is what web serves (rollback completed)" in refused.stderr
+    assert load.failed == {}
+    assert serving(stack) == before
+
+
+def test_failed_migration_stops_the_deploy(stack):
+    before = serving(stack)
+    migration = stack.path / "apps/pages/migrations/0002_fails.py"
+    migration.write_text(MIGRATION)
+    try:
+        with Load(stack) as load:
+            refused = stack.make("deploy", check=False)
+    finally:
+        migration.unlink()
+
+    assert refused.returncode != 0
+    assert "the migration failed" in refused.stderr
+    assert "RuntimeError: half way" in refused.stderr
+    assert load.failed == {}
+    assert serving(stack) == before
+    assert stack.sql("SELECT to_regclass('half_done') IS NULL") == "t"
+
+
+def test_rollback_and_forward_by_hand(stack):
+    before = serving(stack)
+    first = stack.request("/").body
+    change(stack, "for a rollback")
+    stack.make("deploy")
+    after = serving(stack)
+
+    with Load(stack) as load:
+        stack.make("rollback")
+
+    assert load.failed == {}
+    assert serving(stack) == before
+    assert asset(stack.request("/").body) == asset(first)
+    stack.make("rollback", f"VERSION={after}")
+    assert serving(stack) == after
+
+
+def test_version_that_is_not_there_is_refused(stack):
+    before = serving(stack)
+
+    refused = stack.make("rollback", "VERSION=none-such", check=False)
+
+    assert f"there is no image {stack.name}:none-such. See: make releases" in refused.stderr
+    assert serving(stack) == before
+
+
+def test_changed_secret_is_taken_over(stack):
+    path = stack.path / "secrets/secret_key"
+    path.chmod(0o644)
+    path.write_text("another-key-of-fifty-letters-and-digits-for-this-test-alone")
+
+    stack.make("deploy")
+
+    assert stack.exec("web", "cat", "/run/secrets/secret_key") == path.read_text()
+
+
+def test_stack_is_hardened_as_far_as_a_swarm_can(stack):
+    for service in ("db", "web", "nginx"):
+        status = stack.exec(service, "sh", "-c", "cat /proc/[0-9]*/status")
+
+        assert "Uid:\t0" not in status
+        assert set(re.findall(r"^Cap\w+:\t(\w+)", status, re.M)) == {"0" * 16}
+    for container in stack.containers():
+        template = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}"
+        read_only, memory, pids = run("docker", "inspect", "--format", template, container).stdout.split()
+        assert (read_only, int(memory) > 0, int(pids) > 0) == ("true", True, True)
+
+
+def test_engine_without_a_swarm_is_refused(stack, tmp_path):
+    """A stand-in for docker that says what an engine outside of a Swarm says."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        '#!/bin/sh\ncase "$*" in info*) echo \'{"ControlAvailable": false}\' ;; *) exec "$REAL_DOCKER" "$@" ;; esac\n'
+    )
+    docker.chmod(0o755)
+    real = run("sh", "-c", "command -v docker").stdout.strip()
+
+    refused = stack.make("deploy", check=False, PATH=f"{tmp_path}:{os.environ['PATH']}", REAL_DOCKER=real)
+
+    assert "manages no Swarm, which a deploy needs, on one machine too. Once: docker swarm init" in refused.stderr
+
+
+def test_deploys_do_not_touch_database_and_nginx(stack):
+    before = {service: stack.exec(service, "cat", "/proc/1/stat").split()[21] for service in ("db", "nginx")}
+
+    stack.make("deploy")
+
+    wait_for(lambda: stack.request("/").status == 200, "the page")
+    assert {service: stack.exec(service, "cat", "/proc/1/stat").split()[21] for service in before} == before
