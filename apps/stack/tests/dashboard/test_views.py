@@ -1,5 +1,7 @@
 import re
+import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
@@ -217,3 +219,18 @@ def test_page_is_only_for_host_names_that_somebody_named(client, settings, hosts
     settings.ALLOWED_HOSTS = hosts
 
     assert client.get("/_stack/", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize("pages", [True, False])
+def test_front_page_leads_to_the_dashboard_until_there_is_another(client, settings, monkeypatch, pages):
+    text = Path(settings.BASE_DIR, "config/urls.py").read_text()
+    line = '    path("", include("apps.pages.urls")),\n'
+    assert line in text
+    module = ModuleType("urls_of_a_new_project")
+    exec(text if pages else text.replace(line, ""), vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    settings.ROOT_URLCONF = module.__name__
+
+    response = client.get("/")
+
+    assert (response.status_code, response.headers.get("Location")) == ((200, None) if pages else (302, "/_stack/"))
