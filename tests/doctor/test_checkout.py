@@ -70,7 +70,7 @@ def test_file_of_another_owner_is_found_and_given_back(bare):
 
 # What breaks a checkout; the finding; what FIX=1 says that it did.
 MENDABLE = {
-    "crlf": (lambda d: rewrite(d, "bin/backup", b"\n", b"\r\n"), "crlf", "gave bin/backup Unix line ends"),
+    "crlf": (lambda d: rewrite(d, "bin/lock", b"\n", b"\r\n"), "crlf", "gave bin/lock Unix line ends"),
     "mode": (lambda d: (d.root / "manage.py").chmod(0o644), "not-executable", "made manage.py executable"),
 }
 

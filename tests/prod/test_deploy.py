@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.prod.load import Load
-from tests.prod.production import Production, run, wait_for
+from tests.stack.checkout import run, wait_for
 
 DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
 MIGRATION = """
@@ -24,17 +24,6 @@ class Migration(migrations.Migration):
         migrations.RunPython(fail),
     ]
 """
-
-
-@pytest.fixture(scope="module")
-def stack(swarm, tmp_path_factory):
-    """Production as a stack, with its first release."""
-    production = Production(tmp_path_factory.mktemp("prod"))
-    try:
-        production.make("deploy")
-        yield production
-    finally:
-        production.remove()
 
 
 def serving(production):

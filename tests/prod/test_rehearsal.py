@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 
-from tests.prod.production import run, wait_for
+from tests.stack.checkout import run, wait_for
 
 YEAR = 31_536_000  # seconds
 
