@@ -16,13 +16,13 @@ URL_native = $$(bin/native url)
 URL = $(URL_$(MODE))
 $(if $(RUN),,$(error MODE is '$(MODE)'. Expected docker, native or production))
 ifeq ($(MODE),production)
-$(foreach goal,$(filter up down open reset app add lock install migrations test test-stack lint format,$(MAKECMDGOALS)),\
+$(foreach goal,$(filter up down open share debug reset app add lock install migrations test test-stack test-prod lint format,$(MAKECMDGOALS)),\
 	$(error '$(goal)' is not for production. See: make help))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart logs ps open bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack screenshots lint format check doctor reset \
+.PHONY: help up down restart logs ps open share debug bash shell dbshell migrate migrations superuser app add lock \
+	test test-stack test-prod screenshots lint format check doctor reset \
 	backup backups restore restore-undo restore-forget db-password upgrade-db prod-up prod-down deploy rollback releases
 
 help: ## List what there is
@@ -33,7 +33,7 @@ help: ## List what there is
 
 up: ## Build, start, wait until the page answers, say where
 ifeq ($(MODE),docker)
-	docker compose up --build --wait || { bin/doctor; exit 1; }
+	docker compose up --build --wait || { bin/doctor >&2; exit 1; }
 	@echo "Running at $(URL)"
 else
 	bin/native up
@@ -56,7 +56,19 @@ ps: ## Show what runs, and on which ports
 	$(STACK) ps
 
 open: ## Open the page in a browser
-	@xdg-open $(URL) 2>/dev/null || open $(URL) 2>/dev/null || echo "Open $(URL)"
+	@url=$(URL); [ "$$url" != http:// ] || { echo "Nothing runs here. Try: make up" >&2; exit 1; }; \
+		xdg-open "$$url" 2>/dev/null || open "$$url" 2>/dev/null || echo "Open $$url"
+
+share: ## Open the page to the local network, with a QR code; make up closes it again
+	@bin/share $(MODE) $(LAN_ADDRESS)
+
+debug: ## As up, and an editor can attach to debugpy on port 5678 (.vscode/launch.json)
+ifeq ($(MODE),docker)
+	docker compose -f compose.yaml -f compose.debug.yaml up --build --wait
+else
+	bin/native stop web
+	DEVSERVER_DEBUGPY=5678 bin/native up
+endif
 
 ##@ Look inside
 
@@ -180,7 +192,10 @@ endif
 BROWSER := uv run --no-project --with-requirements requirements-browser.txt python -m
 
 test-stack: ## Run the tests of the stack itself, which take minutes, a Docker engine and Chromium
-	bin/native --test $(BROWSER) pytest apps/devserver/tests tests/browser tests/native tests/prod tests/stack $(ARGS)
+	bin/native --test $(BROWSER) pytest apps/devserver/tests tests/browser tests/native tests/stack $(ARGS)
+
+test-prod: ## Run the tests of production, which make the engine a Swarm of one
+	bin/native --test pytest tests/prod $(ARGS)
 
 screenshots: ## Take the pictures in docs/ anew, of a stack of their own; needs Docker and Chromium
 	bin/native $(BROWSER) tests.browser.screenshots

@@ -18,7 +18,8 @@ def plot(results) -> str:
             end = place(result.median())
             parts.append(
                 f'<text x="{LEFT - 8}" y="{y + 15}" text-anchor="end">{result.server}</text>'
-                f'<rect x="{LEFT}" y="{y}" width="{end - LEFT:.1f}" height="{BAR}" rx="3" fill="{COLOURS[result.server]}"/>'
+                f'<rect x="{LEFT}" y="{y}" width="{end - LEFT:.1f}" height="{BAR}" rx="3" '
+                f'fill="{COLOURS[result.server]}"/>'
                 f'<text x="{end + 6:.1f}" y="{y + 15}">{result.median():.0f} ms</text>'
             )
             y += BAR + 4

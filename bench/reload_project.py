@@ -8,18 +8,57 @@ ROOT = Path(__file__).resolve().parents[1]
 APPS, MODULES = 30, 10  # own apps, and modules in each
 MIDDLE = f"own{APPS // 2}"  # the app whose files are edited: as many are loaded before it as after it
 
-PACKAGES = """
-django>=6.0,<6.2 django-watchfiles djangorestframework django-filter django-extensions django-crispy-forms crispy-bootstrap5
-django-allauth django-cors-headers django-import-export django-taggit django-mptt django-simple-history django-guardian
-django-model-utils django-reversion django-treebeard django-widget-tweaks drf-spectacular django-debug-toolbar
-django-htmx django-axes django-ipware whitenoise
-""".split()
+PACKAGES = [
+    "django>=6.0,<6.2",
+    "django-watchfiles",
+    "djangorestframework",
+    "django-filter",
+    "django-extensions",
+    "django-crispy-forms",
+    "crispy-bootstrap5",
+    "django-allauth",
+    "django-cors-headers",
+    "django-import-export",
+    "django-taggit",
+    "django-mptt",
+    "django-simple-history",
+    "django-guardian",
+    "django-model-utils",
+    "django-reversion",
+    "django-treebeard",
+    "django-widget-tweaks",
+    "drf-spectacular",
+    "django-debug-toolbar",
+    "django-htmx",
+    "django-axes",
+    "django-ipware",
+    "whitenoise",
+]
 
-THIRD_PARTY = """
-rest_framework rest_framework.authtoken django_filters django_extensions crispy_forms crispy_bootstrap5 allauth
-allauth.account corsheaders import_export taggit mptt simple_history guardian model_utils reversion treebeard
-widget_tweaks drf_spectacular debug_toolbar django_htmx axes
-""".split()
+THIRD_PARTY = [
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "django_extensions",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "allauth",
+    "allauth.account",
+    "corsheaders",
+    "import_export",
+    "taggit",
+    "mptt",
+    "simple_history",
+    "guardian",
+    "model_utils",
+    "reversion",
+    "treebeard",
+    "widget_tweaks",
+    "drf_spectacular",
+    "debug_toolbar",
+    "django_htmx",
+    "axes",
+]
 
 SETTINGS = """
 import os
@@ -66,7 +105,7 @@ from django.template.loader import render_to_string
 NUMBER = 0
 def bench(request, number):
     return JsonResponse({{"view": NUMBER, "url": number, "settings": settings.BENCH, "model": {model},
-                         "template": int(render_to_string("bench.html", request=request))}})
+                         "template": int(render_to_string("bench/page.html", request=request))}})
 """
 
 MODEL = """
@@ -86,7 +125,8 @@ OWN = {
     "forms.py": "from django import forms\nfrom .models import {name}\nclass Form(forms.ModelForm):\n    class Meta:\n"
     "        model = {name}\n        fields = ['title']\n",
     "serializers.py": "from rest_framework import serializers\nfrom .models import {name}\n"
-    "class Serializer(serializers.ModelSerializer):\n    class Meta:\n        model = {name}\n        fields = ['title']\n",
+    "class Serializer(serializers.ModelSerializer):\n    class Meta:\n        model = {name}\n"
+    "        fields = ['title']\n",
     "views.py": "from rest_framework import viewsets\nfrom . import forms, serializers\nfrom .models import {name}\n"
     "class View(viewsets.ModelViewSet):\n    queryset = {name}.objects.all()\n"
     "    serializer_class = serializers.Serializer\n",
@@ -96,7 +136,7 @@ OWN = {
 
 FILES = {
     "view": (f"{MIDDLE}/views.py", "NUMBER = {}\n"),
-    "template": ("templates/bench.html", "{}"),
+    "template": ("templates/bench/page.html", "{}"),
     "url": ("config/urls.py", '"number": {}}}'),
     "model": (f"{MIDDLE}/models.py", "BENCH = {}\n"),
     "settings": ("config/settings.py", "BENCH = {}\n"),
@@ -108,7 +148,16 @@ def environment(folder: Path, python: str) -> Path:
     """Make an environment with the third-party apps; return its interpreter."""
     if not folder.exists():
         subprocess.run(["uv", "venv", "--quiet", "--python", python, folder], check=True)
-        command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", folder / "bin/python", *PACKAGES]
+        command = [
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            folder / "bin/python",
+            *PACKAGES,
+        ]
         subprocess.run(command, check=True)
     return folder / "bin/python"
 
@@ -120,14 +169,15 @@ def generate(root: Path) -> Path:
     routes = [f"path('{app}/', include('{app}.urls'))" for app in own]
     files = {
         "manage.py": "import os, sys\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')\n"
-        "if os.environ.get('BENCH_SERVER') == 'this':\n    from devserver.entry import take_over\n    take_over(sys.argv)\n"
+        "if os.environ.get('BENCH_SERVER') == 'this':\n"
+        "    from devserver.entry import take_over\n    take_over(sys.argv)\n"
         "from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n",
         "config/__init__.py": "",
         "config/settings.py": SETTINGS.format(third_party=THIRD_PARTY, own=own),
         "config/urls.py": URLS.format(
             before=", ".join(routes[: APPS // 2]), middle=MIDDLE, after=", ".join(routes[APPS // 2 :])
         ),
-        "templates/bench.html": "0",
+        "templates/bench/page.html": "0",
     }
     for app in own:
         files |= {f"{app}/{name}": text.format(name=app.capitalize()) for name, text in OWN.items()}
@@ -150,9 +200,8 @@ def compose_copy(root: Path) -> Path:
     shutil.rmtree(root, ignore_errors=True)
     ignored = shutil.ignore_patterns(".git", ".venv", ".postgres", "__pycache__", ".env")
     shutil.copytree(ROOT, root, ignore=ignored)
-    (root / "templates").mkdir()
     text = BENCH_VIEW.format(imports="from apps.pages import models", model="getattr(models, 'BENCH', 0)")
-    text = text.replace("settings.BENCH", "0").replace('int(render_to_string("bench.html", request=request))', "0")
+    text = text.replace("settings.BENCH", "0").replace('int(render_to_string("bench/page.html", request=request))', "0")
     (root / "bench_views.py").write_text(text.lstrip("\n"))
     with (root / "config/urls.py").open("a") as file:
         file.write('\nimport bench_views\nurlpatterns.insert(0, path("bench", bench_views.bench, {"number": 0}))\n')

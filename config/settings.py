@@ -32,6 +32,7 @@ CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 # Where Compose publishes the site, which cannot be seen from inside the container. Empty outside of Compose.
 WEB_HOST = env.str("WEB_HOST", default="")
 WEB_PORT = env.int("WEB_PORT", default=0, high=65535)
+SHARED_AT = env.str("SHARED_AT", default="")
 if WEB_PORT:
     DEVSERVER_URL = f"http://{'127.0.0.1' if WEB_HOST in ('', '0.0.0.0') else WEB_HOST}:{WEB_PORT}/"
 

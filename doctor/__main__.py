@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from doctor import containers, database, engine, env, files, mounts, native, network
+from doctor import containers, database, engine, env, files, lifetime, mounts, native, network
 from doctor.finding import Finding, Unmended
 from doctor.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent
-HERE = (*files.CHECKS, *env.CHECKS, *native.CHECKS)
+HERE = (*files.CHECKS, *env.CHECKS, *native.CHECKS, *lifetime.CHECKS)
 # Those of the engine come first, because most others are silent where none answers.
 DOCKER = (*engine.CHECKS, *containers.CHECKS, *mounts.CHECKS, *database.CHECKS)
 

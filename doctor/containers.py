@@ -12,6 +12,7 @@ from doctor.stack import Stack, label, last_line
 LOG_LINES = 15
 PULL_TIMEOUT = 60  # seconds
 BUILD_TIMEOUT = 900  # seconds
+SHARE = "compose.share.yaml"
 # How a container ends that was told to: by itself, by SIGINT, SIGKILL (at the end of its grace period), SIGTERM.
 TOLD = {0, 130, 137, 143}
 
@@ -164,7 +165,10 @@ def check_configuration_age(stack: Stack) -> Iterator[Finding]:
     older = [
         service
         for service, wanted in hashes.items()
-        if (running := stack.running(service)) and label(running, "config-hash") != wanted
+        if (running := stack.running(service))
+        and label(running, "config-hash") != wanted
+        # make share has laid another file over them, on purpose.
+        and SHARE not in label(running, "project.config_files")
     ]
     if older:
         yield Finding(

@@ -74,26 +74,31 @@ def published(stack: Stack) -> list[tuple[str, int]]:
 
 def check_ports(stack: Stack) -> Iterator[Finding]:
     for address, port in published(stack):
-        problem = bind_error(address, port)
-        if problem == errno.EADDRNOTAVAIL:
-            yield Finding(
-                "address",
-                f"{address} is no address of this machine, and WEB_HOST names it",
-                "Nothing can listen there.",
-                "WEB_HOST=127.0.0.1 in .env, then: make up. Your addresses: ip -brief address (macOS: ifconfig)",
-            )
-        if problem != errno.EADDRINUSE:
-            continue
-        container = publishing_container(stack, port) if stack.info else None
-        process = holding_process(stack, port)
-        own = container[1] if container else process and works_here(stack, process[0])
-        if own:
-            continue
-        if container:
-            holder = container[0]
-        else:
-            holder = "process {} ({})".format(*process) if process else "a process of another user"
-        yield taken(stack, address, port, holder)
+        yield from check_port(stack, address, port)
+
+
+def check_port(stack: Stack, address: str, port: int) -> Iterator[Finding]:
+    """Look whether the stack could listen there, or does."""
+    problem = bind_error(address, port)
+    if problem == errno.EADDRNOTAVAIL:
+        yield Finding(
+            "address",
+            f"{address} is no address of this machine, and WEB_HOST names it",
+            "Nothing can listen there.",
+            "WEB_HOST=127.0.0.1 in .env, then: make up. Your addresses: ip -brief address (macOS: ifconfig)",
+        )
+    if problem != errno.EADDRINUSE:
+        return
+    container = publishing_container(stack, port) if stack.info else None
+    process = holding_process(stack, port)
+    own = container[1] if container else process and works_here(stack, process[0])
+    if own:
+        return
+    if container:
+        holder = container[0]
+    else:
+        holder = "process {} ({})".format(*process) if process else "a process of another user"
+    yield taken(stack, address, port, holder)
 
 
 def works_here(stack: Stack, pid: str) -> bool:
@@ -115,7 +120,7 @@ def taken(stack: Stack, address: str, port: int, holder: str) -> Finding:
         "port",
         f"port {port} of {address} is taken by {holder}",
         "Two cannot listen on one port, so the page cannot be published there.",
-        f"WEB_PORT={free} in .env, or stop what holds it; then: make up",
+        f"Stop it, or set WEB_PORT={free} in .env; then: make up",
         None if free is None or "WEB_PORT" in stack.environment or port != int(stack.value("WEB_PORT")) else mend,
     )
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-DEVELOPMENT = {"DEBUG", "WEB_HOST", "WEB_PORT"}
+DEVELOPMENT = {"DEBUG", "WEB_HOST", "SHARED_AT", "WEB_PORT"}
 SET_BY_DEPLOY = {"REVISION", "VERSION"}
 READ_BY_DEPLOY = {"STACK_NAME"}
 

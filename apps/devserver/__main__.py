@@ -14,6 +14,10 @@ if sys.argv[1] == "supervise":
     from _devserver.supervisor import supervise
 
     sys.exit(supervise(json.loads(sys.argv[2]), initial_environment()))
+elif sys.argv[1] == "debug":
+    from _devserver.debugging import hold
+
+    hold(*json.loads(sys.argv[2]))
 else:
     from _devserver.child import main
 

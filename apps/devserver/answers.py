@@ -60,7 +60,7 @@ class Visitor:
         return not self.streaming and now - (self.answered or self.since) > LINGER * (1 if self.answered else 10)
 
     def send(self, status: str, content_type: str, body: str) -> None:
-        data = body.encode()
+        data = body.encode(errors="replace")  # A path may hold bytes that are no text.
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: {content_type}; charset=utf-8\r\nContent-Length: {len(data)}\r\n"
             "Cache-Control: no-store\r\nConnection: close\r\n\r\n"

@@ -10,7 +10,7 @@ import socket
 import sys
 import types
 
-from . import channel, report
+from . import channel, debugging, report
 from .bytecode import Bytecode
 from .project import Project
 from .recorder import Recorder
@@ -33,6 +33,8 @@ def main(fd: int, root: str, as_module: bool, argv: list[str]) -> None:
     # Control-C reaches every process of the terminal; the supervisor alone decides what it ends. A handler, not
     # SIG_IGN, because the programs that the project starts would inherit that.
     signal.signal(signal.SIGINT, lambda *_: None)
+    if orders["debugger"]:
+        debugging.preload()
     recorder.install(snapshots.checkpoint, Bytecode(orders["bytecode"]))
     # With --noreload Django lets errors through instead of keeping them for a reloader of its own.
     sys.argv = [*argv, "--noreload"]

@@ -1,5 +1,6 @@
 """The supervisor's clients: connections that wait at the barrier, and those that it answers itself."""
 
+import errno
 import json
 import selectors
 import socket
@@ -7,6 +8,21 @@ import time
 from collections import deque
 
 from .answers import CLIENT, Visitor, error_page, is_reserved
+
+BIND_ERRORS = {
+    errno.EACCES: "You don't have permission to access that port.",
+    errno.EADDRINUSE: "That port is already in use.",
+    errno.EADDRNOTAVAIL: "That IP address can't be assigned to.",
+}
+
+
+def listen(address: str, port: int, ipv6: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    listener.listen(128)
+    listener.setblocking(False)
+    return listener
 
 
 class Clients:
@@ -86,7 +102,7 @@ class Clients:
         elif path.endswith("/status"):
             visitor.send("200 OK", "application/json", json.dumps(supervisor.report()))
         elif path.endswith("/retry") and method == "POST" and headers.get("sec-fetch-site") != "cross-site":
-            supervisor.start(["by hand"])
+            supervisor.start()
             visitor.send("202 Accepted", "text/plain", "Starting from nothing.\n")
         else:
             visitor.send("404 Not Found", "text/plain", "There is nothing at this address.\n")

@@ -30,9 +30,13 @@ class Files:
         self.swept = 0.0
 
     def watch(self, keys) -> None:
-        """Watch the folders of some records of the trace."""
-        for folder in self.trace.folders(keys):
+        """Watch the folders of some records of the trace. Call it before the records are compared with the files."""
+        folders = self.trace.folders(keys)
+        for folder in folders:
             self.watcher.watch(folder)
+        if not self.is_native:  # No event will tell what happens before the next sweep.
+            for path in folders.union(path for _, path in keys):
+                self.signatures.setdefault(path, stat_of(path))
 
     def also(self, paths: list[str]) -> None:
         """Watch files that no process uses."""

@@ -15,6 +15,7 @@ FILE, LOOK, LIST = "file", "look", "list"  # the content of a file; what import 
 
 NOT_OURS = {"site-packages", "dist-packages", "node_modules", "__pycache__"}
 HASHED = 1 << 20  # bytes; a larger file is compared by size and time instead of being read
+FLEETING = ("~", ".swp", ".tmp", "-journal", "-shm", "-wal")
 SUFFIXES = all_suffixes()
 STDLIB = tuple({os.path.realpath(sysconfig.get_path(name)) + "/" for name in ("stdlib", "platstdlib")})
 ENGINE = os.path.realpath(os.path.dirname(__file__))
@@ -103,5 +104,5 @@ def digest(data: bytes) -> str:
 
 
 def is_lasting(name: str) -> bool:
-    """Tell whether a name is not an editor's or the interpreter's own, which come and go at every save."""
-    return not name.startswith((".", "__pycache__", "4913")) and not name.endswith(("~", ".swp", ".tmp"))
+    """Tell whether a name is not an editor's, the interpreter's or a database's own, which come and go."""
+    return not name.startswith((".", "__pycache__", "4913")) and not name.endswith(FLEETING)

@@ -81,11 +81,11 @@ class Recorder:
         if event == "open":
             path, _, flags = args
             # Requests read data afresh each time; only what start-up reads has become part of the process.
-            if self.loading and isinstance(path, (str, bytes)) and not getattr(self.busy, "now", False):
+            if self.loading and isinstance(path, (str, bytes, os.PathLike)) and not getattr(self.busy, "now", False):
                 self.opened(os.fsdecode(path), flags or 0)
         elif event in ("os.listdir", "os.scandir"):
             path = "." if args[0] is None else args[0]
-            if self.loading and isinstance(path, (str, bytes)) and not getattr(self.busy, "now", False):
+            if self.loading and isinstance(path, (str, bytes, os.PathLike)) and not getattr(self.busy, "now", False):
                 folder = self.project.locate(os.path.abspath(os.fsdecode(path)) + "/")
                 if folder:
                     self.add(LIST, folder[:-1])

@@ -18,13 +18,13 @@ from django.template import engines
 from django.urls import get_resolver
 from django.utils import autoreload
 
-from . import channel
+from . import channel, debugging
 from .answers import EDITOR
 from .inject import Inject
 
 PATIENCE = 30  # seconds that a request may still take after its code has been replaced
 QUIET = 0.2  # seconds without a request before the checks start
-DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle"}
+DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle", "_pydevd_sys_monitoring"}
 INNOCENT = {"django", "asgiref", "psycopg", "psycopg_binary", *sys.stdlib_module_names}  # may be imported ahead
 
 
@@ -57,6 +57,7 @@ class Server:
         self.threads: set[threading.Thread] = set()
         self.reloader = Reloader()
         self.last_request = 0.0
+        self.announcing, self.is_announced = threading.Lock(), False
 
     def load(self) -> None:
         """Load the whole project, URLconf last: it imports the views, which are edited most."""
@@ -94,6 +95,8 @@ class Server:
         recorder.loading = False
         self.loaded = set(sys.modules)
         fresh = self.orders["fresh"]
+        if self.orders["debugger"]:
+            debugging.join(self.orders["debugger"])
         if fresh:
             self.command.on_bind(self.orders["port"])
         self.tell(
@@ -161,7 +164,8 @@ class Server:
         return True
 
     def is_debugged(self) -> bool:
-        for frame in sys._current_frames().values():
+        frames = sys._current_frames()
+        for frame in [frames.get(thread.ident) for thread in list(self.threads)]:
             while frame is not None:
                 if frame.f_globals.get("__name__", "").partition(".")[0] in DEBUGGERS:
                     return True
@@ -170,12 +174,13 @@ class Server:
 
     def check(self, fresh: bool) -> None:
         """Run the checks beside the requests, when these leave time."""
-        self.announce()
+        if fresh:
+            self.announce()  # Only now does the supervisor hear what to watch; later it is mostly the same.
         time.sleep(QUIET)
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)
-        late = [name for name in list(sys.modules) if name not in self.loaded and name.partition(".")[0] in INNOCENT]
-        self.tell({"late": late})
+        self.announce()
+        self.tell({"late": self.late_modules()})
         serious = False
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:
@@ -192,15 +197,31 @@ class Server:
             connections.close_all()
         self.tell({"checks": {"text": output.getvalue().strip()[: 16 * 1024], "serious": serious}})
 
+    def late_modules(self) -> list[str]:
+        """Return the modules that requests imported and that may be imported ahead: none of the project's."""
+        project = self.snapshots.recorder.project
+        return [
+            name
+            for name, module in list(sys.modules.items())
+            if name not in self.loaded
+            and name.partition(".")[0] in INNOCENT
+            and not ((path := getattr(module, "__file__", None)) and project.locate(path, code=True))
+        ]
+
     def announce(self) -> None:
         """Send Django's signal, then tell the supervisor what else is to be watched: only what is not installed."""
-        autoreload.autoreload_started.send(sender=self.reloader)
+        with self.announcing:
+            if self.is_announced:
+                return
+            self.is_announced = True
+            autoreload.autoreload_started.send(sender=self.reloader)
         places = {*self.reloader.places(), *static_folders()}
         project = self.snapshots.recorder.project
         self.tell({"folders": sorted(place for place in places if project.locate(f"{place}/", code=True))})
 
     def notify(self, paths: list[str]) -> None:
         """Send file_changed for files that are no part of the process: templates, translations."""
+        self.announce()  # Else the receivers would not have said yet what concerns them.
         restart = ""
         for path in paths:
             file = self.reloader.concerned(path)

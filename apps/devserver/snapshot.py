@@ -17,7 +17,7 @@ from importlib.machinery import FileFinder
 from . import channel
 from .recorder import Recorder
 
-GAP = 0.045  # seconds of start-up between two snapshots
+GAP = 0.08  # seconds of start-up between two snapshots
 GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
 
 

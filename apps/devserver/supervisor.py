@@ -3,36 +3,29 @@
 Standard library only and one thread, so that nothing the project does can end it.
 """
 
-import errno
 import os
 import selectors
 import socket
 import sys
 import time
+import traceback
 from collections import deque
 
-from . import channel
 from .answers import EDITOR
 from .bytecode import make_folder, remove_folder
-from .clients import Clients
+from .clients import BIND_ERRORS, Clients, listen
+from .debugging import Debugger
 from .dotenv import DotEnv, cure
 from .files import Files
-from .processes import RETRY, Live, Snapshot, become_reaper, kill, reap, spawn, stop_all, thin_out
+from .lineage import Lineage
+from .processes import RETRY, Live, become_reaper, reap
 from .project import Project
 from .requirements import Installer
 from .terminal import Terminal
-from .trace import Trace
 
 TICK = 1.0  # seconds between two looks at the files' stat, in case an event was lost
-HOT = 8  # files that were edited last and get a snapshot of their own
 DOUBT = 0.04  # seconds before an error is believed: a writer may have been stopped between truncating and writing
 DEADLY = 1.0  # seconds within which a server that ends by itself is not started again
-
-BIND_ERRORS = {
-    errno.EACCES: "You don't have permission to access that port.",
-    errno.EADDRINUSE: "That port is already in use.",
-    errno.EADDRNOTAVAIL: "That IP address can't be assigned to.",
-}
 
 
 def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
@@ -45,31 +38,19 @@ def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
     return Supervisor(plan, environment, listener).run()
 
 
-def listen(address: str, port: int, ipv6: bool) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((address, port))
-    listener.listen(128)
-    listener.setblocking(False)
-    return listener
-
-
 class Supervisor:
     def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket):
         self.plan, self.environment, self.listener = plan, environment, listener
         self.bytecode = make_folder()
         self.loop = selectors.EpollSelector()
         self.terminal = Terminal(plan["root"])
-        self.trace = Trace()
+        self.lineage = Lineage(plan, environment, self.loop, self.hear, self.live_ended)
+        self.trace = self.lineage.trace
         self.files = Files(Project(plan["root"]), self.trace)
         self.clients = Clients(self, listener, self.loop)
         self.installer = Installer(self.files.project.root, environment, self.loop, self.installed)
+        self.debugger = Debugger(environment, self.loop, self.terminal, self.start)
         self.dotenv = DotEnv(self.files.project.root, environment)
-        self.live: Live | None = None
-        self.retired: set[Live] = set()
-        self.snapshots: list[Snapshot] = []
-        self.hot: list[str] = []
-        self.late: dict[str, None] = {}  # modules that requests imported, in order
         self.failure: dict | None = None
         self.is_reported = True
         self.fresh = True
@@ -84,8 +65,12 @@ class Supervisor:
         self.touched: deque[list] = deque(maxlen=50)  # [time, path] of templates and static files
         self.history: deque[dict] = deque(maxlen=50)
         self.next_tick = time.monotonic() + TICK
-        self.is_ending = False
+        self.is_ending = self.is_waiting_said = False
         self.status = 0
+
+    @property
+    def live(self) -> Live | None:
+        return self.lineage.live
 
     # ---- the loop
 
@@ -95,24 +80,32 @@ class Supervisor:
             self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.forget_wakeups)
             self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
             self.files.also([*self.installer.locks, self.dotenv.path])
-            self.start([])
+            self.debugger.start()
             while not self.is_ending:
-                for key, _ in self.loop.select(self.timeout()):
-                    key.data()
-                self.examine()
-                self.report_failure()
-                self.clients.let_in()
-                if time.monotonic() >= self.next_tick:
-                    self.tick()
+                try:
+                    self.turn()
+                except Exception:
+                    # A fault of this program is no reason either to leave the developer without a server.
+                    traceback.print_exc()
+                    time.sleep(RETRY)
             self.stop()
         return self.status
+
+    def turn(self) -> None:
+        for key, _ in self.loop.select(self.timeout()):
+            key.data()
+        self.examine()
+        self.report_failure()
+        self.clients.let_in()
+        if time.monotonic() >= self.next_tick:
+            self.tick()
 
     def end(self) -> None:
         self.is_ending = True
 
     def stop(self) -> None:
         self.listener.close()
-        stop_all(self.live, self.snapshots, self.retired)
+        self.lineage.stop()
         remove_folder(self.bytecode)
 
     def timeout(self) -> float:
@@ -148,7 +141,10 @@ class Supervisor:
     def examine(self) -> None:
         self.files.collect()
         if self.live and self.live.debugging:
-            return  # Someone sits in a debugger while the project loads.
+            if self.files.settling and not self.is_waiting_said:
+                self.is_waiting_said = True
+                self.terminal.say("The change waits for the debugger.")
+            return
         paths = self.files.take()
         if paths:
             self.judge(paths)
@@ -164,10 +160,11 @@ class Supervisor:
         broken = {}
         for path in paths:
             keys = self.trace.related(path, os.path.isdir(path) or not os.path.exists(path))
-            found = self.trace.broken(keys)
-            if not found and keys and self.failure:
-                found = {path: min(self.trace.values[key][0] for key in keys)}  # Saving again asks to try again.
-            broken |= found
+            positions = list(self.trace.broken(keys).values())
+            if self.failure and not positions:
+                positions = [self.trace.values[key][0] for key in keys]  # Saving again asks to try again.
+            if positions:
+                broken[path] = min(positions)
         if broken:
             self.resume(broken)
         elif self.live and self.live.serving:
@@ -177,105 +174,45 @@ class Supervisor:
 
     # ---- processes
 
-    def start(self, changed: list[str]) -> None:
+    def start(self, changed: list[str] | None = None) -> None:
         """Start from nothing, in a fresh interpreter."""
-        self.begin(changed, "")
-        for snapshot in list(self.snapshots):
-            self.drop(snapshot)
-        self.trace.truncate(0)
-        self.attend(spawn(self.plan, self.environment, self.orders()))
+        self.begin(changed or [])
+        self.lineage.start(self.orders())
 
     def resume(self, broken: dict[str, int]) -> None:
-        """Go on from the latest snapshot that was taken before anything in `broken` was used."""
-        position = min(broken.values())
-        changed = sorted(broken)
-        self.hot = ([path for path in self.hot if path not in broken] + changed)[-HOT:]
-        for snapshot in [snapshot for snapshot in self.snapshots if snapshot.position > position]:
-            self.drop(snapshot)
-        while self.snapshots:
-            snapshot = self.snapshots[-1]
-            self.begin(changed, snapshot.before)
-            live = snapshot.resume(self.orders())
-            if live is not None:
-                self.trace.truncate(snapshot.position)
-                self.attend(live)
-                return
-            self.drop(snapshot)
-        self.start(changed)
+        """Replace the live process by one that uses what is there now.
 
-    def begin(self, changed: list[str], before: str) -> None:
+        broken: path of each changed file, and the position of the first record that no longer holds because of it.
+        """
+        self.begin(sorted(broken))
+        self.lineage.heat(self.changed)
+        before = self.lineage.resume(min(broken.values()), self.orders())
+        if before is None:
+            self.lineage.start(self.orders())
+        else:
+            self.before = before
+
+    def begin(self, changed: list[str]) -> None:
         """Let go of the live process and note what the next one is for."""
-        if self.live is not None:
-            self.loop.unregister(self.live.sock)
-            self.retire(self.live)
-            self.live = None
-        self.failure, self.is_reported = None, True
+        self.lineage.let_go()
+        self.failure, self.is_reported, self.notice = None, True, None
         self.unanswered.clear()
-        self.notice = None
         self.generation += 1
-        self.changed, self.before, self.started = changed, before, time.monotonic()
+        self.changed, self.before, self.started = changed, "", time.monotonic()
 
     def orders(self) -> dict:
-        port = self.listener.getsockname()[1]
+        """Return what a process must know to load or go on; see Snapshots."""
         return {
-            "hot": self.hot,
             "fresh": self.fresh,
-            "port": port,
+            "port": self.listener.getsockname()[1],
             "version": self.version(),
             "bytecode": self.bytecode,
+            "debugger": self.debugger.endpoint,
         }
-
-    def attend(self, live: Live) -> None:
-        self.live = live
-        self.loop.register(live.sock, selectors.EVENT_READ, self.hear_live)
-
-    def retire(self, live: Live) -> None:
-        """End a process: at once while it loads, after the requests it has when it serves."""
-        if live.serving:
-            live.sock.shutdown(socket.SHUT_WR)
-            self.retired.add(live)
-            self.loop.register(live.sock, selectors.EVENT_READ, lambda: self.hear_retired(live))
-        else:
-            kill(live.pid)
-            live.sock.close()
-
-    def hear_retired(self, live: Live) -> None:
-        if channel.receive(live.sock)[0] is None:
-            self.loop.unregister(live.sock)
-            live.sock.close()
-            self.retired.discard(live)
-
-    def add_snapshot(self, message: dict, fd: int) -> None:
-        snapshot = Snapshot(socket.socket(fileno=fd), message["snapshot"], message["before"])
-        self.snapshots.append(snapshot)
-        self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.drop(snapshot))
-        for spare in thin_out(self.snapshots, self.hot):
-            self.drop(spare)
-
-    def drop(self, snapshot: Snapshot) -> None:
-        """End a snapshot, or forget one that ended by itself because memory ran out."""
-        if snapshot in self.snapshots:
-            self.snapshots.remove(snapshot)
-            self.loop.unregister(snapshot.sock)
-            snapshot.sock.close()
-
-    def warm_up(self) -> None:
-        """Have a copy of the snapshot that the next edit is most likely to need stand by."""
-        likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
-        for snapshot in (likely or self.snapshots)[-1:]:
-            snapshot.warm(list(self.late))
 
     # ---- what the live process says
 
-    def hear_live(self) -> None:
-        live = self.live
-        message, fds = channel.receive(live.sock)
-        if message is None:
-            self.live_ended(live)
-            return
-        live.pid = message.get("pid", live.pid)
-        if "snapshot" in message:
-            self.add_snapshot(message, fds[0])
+    def hear(self, message: dict) -> None:
         for name, hear in (
             ("records", self.hear_records),
             ("serving", self.hear_serving),
@@ -284,7 +221,7 @@ class Supervisor:
             ("obstacle", self.terminal.obstacle),
             ("folders", self.files.watch_below),
             ("notified", self.hear_notified),
-            ("late", self.hear_late),
+            ("late", self.lineage.warm_up),
             ("checks", self.hear_checks),
             ("declined", self.leave_to_django),
         ):
@@ -306,7 +243,7 @@ class Supervisor:
         self.ended = time.monotonic()
         milliseconds = self.note_load("")
         if self.fresh:
-            self.terminal.ready(settings["url"], len(self.files.watcher.watches), len(self.snapshots))
+            self.terminal.ready(settings["url"], len(self.files.watcher.watches), len(self.lineage.snapshots))
         else:
             self.terminal.reloaded(self.changed, self.before, milliseconds)
         self.fresh = False
@@ -341,7 +278,7 @@ class Supervisor:
         return milliseconds
 
     def hear_debugging(self, _) -> None:
-        self.live.debugging = True
+        self.live.debugging, self.is_waiting_said = True, False
 
     def hear_notified(self, message: dict) -> None:
         """The live process has handled the change of files that are no part of it, or can't."""
@@ -351,10 +288,6 @@ class Supervisor:
         else:
             self.touched += [[time.time(), path] for path in message["files"]]
             self.clients.tell(self.state())
-
-    def hear_late(self, modules: list[str]) -> None:
-        self.late.update(dict.fromkeys(modules))
-        self.warm_up()
 
     def hear_checks(self, message: dict) -> None:
         """Print what the checks found, unless they found the same the last time; show errors in the page too."""
@@ -378,15 +311,12 @@ class Supervisor:
             self.start(locks)
 
     def live_ended(self, live: Live) -> None:
-        """The live process closed its connection: after an error it reported, or by itself."""
-        self.loop.unregister(live.sock)
-        live.sock.close()
-        self.live = None
+        """The live process has ended: after an error it reported, or by itself."""
         if self.failure is not None:
             return
         if live.serving and time.monotonic() - self.started > DEADLY:
             self.terminal.crashed()
-            self.resume({"the server, which ended by itself,": len(self.trace)})
+            self.resume({"": len(self.trace)})
         else:
             text = "The process that loads the project ended by itself: a crash, or os._exit()."
             failure = {"title": text, "path": "", "line": 0, "where": "", "frames": [], "text": text, "refusal": ""}
@@ -419,7 +349,7 @@ class Supervisor:
         return {
             **self.state(),
             "generation": self.generation,
-            "snapshots": [self.terminal.name(snapshot.before) for snapshot in self.snapshots],
+            "snapshots": [self.terminal.name(snapshot.before) for snapshot in self.lineage.snapshots],
             "folders": len(self.files.watcher.watches),
             "history": list(self.history),
         }

@@ -18,7 +18,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         try:
-            print(text, flush=True)
+            print(text.encode(errors="replace").decode(), flush=True)
         except OSError:
             pass  # A terminal that was closed must not end the server's work.
 
@@ -26,6 +26,9 @@ class Terminal:
         self.say(f"Watching {folders} folders; {snapshots} snapshots." + (f" Open {url}" if url else ""))
 
     def reloaded(self, changed: list[str], before: str, milliseconds: float) -> None:
+        if not changed or not changed[0]:
+            self.say(f"Live again in {milliseconds:.0f} ms.")
+            return
         names = self.name(changed[0]) + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
         point = "" if before == changed[0] else f", from {self.name(before) if before else 'the start'} on"
         self.say(f"{names} changed: live in {milliseconds:.0f} ms{point}.")

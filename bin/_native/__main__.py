@@ -8,7 +8,7 @@ from pathlib import Path
 
 # Nothing is compiled to __pycache__ before this process has become the owner of the checkout.
 sys.dont_write_bytecode = True
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _native import environment, users  # noqa: E402
 from _native.common import ROOT, Failure  # noqa: E402

@@ -14,7 +14,8 @@ class Failure(Exception):
     """Ends bin/native with status 1 and a message: what is wrong, then the cure."""
 
     def __init__(self, problem, cure):
-        super().__init__(f"{problem}.\nCure: {cure}.")
+        # A problem of several lines ends with somebody else's words.
+        super().__init__(f"{problem}{'' if chr(10) in problem else '.'}\nCure: {cure}.")
 
 
 def say(text):

@@ -55,6 +55,8 @@ def make():
         if usable and before["lock"] == content(LOCK):
             return
         environment = dict(os.environ)
+        if os.pathsep in str(ROOT):
+            raise Failure(f"the path {ROOT} has a colon in it, which PATH cannot hold", "Rename that folder")
         if not os.access(str(Path.home()), os.W_OK):
             environment["UV_NO_CACHE"] = "1"
 
@@ -130,7 +132,7 @@ def candidates(wish):
     """Yield paths that may be a suitable Python, best first."""
     if shutil.which("uv"):
         command = ["uv", "python", "find", "--system", wish or ">=3.12"]
-        yield from output(command).split("\n")[:1]
+        yield from filter(None, output(command).split("\n")[:1])
     for name in ("python3.14", "python3.13", "python3.12", "python3"):
         found = shutil.which(name)
         if found:

@@ -31,14 +31,14 @@ INITDB = [
     "--locale=C",
     "--set=timezone=UTC",
     "--set=log_timezone=UTC",
+    # Not in /dev/shm: it is small in containers, and systemd empties it when its user logs out.
+    "--set=dynamic_shared_memory_type=mmap",
     "--no-instructions",
 ]
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # A socket's path may have 107 bytes, a checkout's may have more.
     "unix_socket_directories": "",
-    # Not in /dev/shm: it is small in containers, and systemd empties it when its user logs out.
-    "dynamic_shared_memory_type": "mmap",
 }
 # The user's own PG* settings are for other servers. macOS needs a locale: without one its libraries start threads,
 # which the server refuses.

@@ -68,7 +68,9 @@ def disguise(data):
     if uid == 0 and shutil.which("setpriv"):
         chown(data, other.pw_uid, other.pw_gid)
         ids = [f"--reuid={other.pw_uid}", f"--regid={other.pw_gid}", "--clear-groups"]
-        return ["setpriv", *ids, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"], None
+        # Without that bit access(2), by which the server looks for its programs, would not count the capability.
+        rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
+        return ["setpriv", *ids, *rights], None
     problem = "PostgreSQL refuses to run as root" if uid == 0 else f"user {uid} has no name in /etc/passwd"
     raise Failure(
         f"{problem}, and this system forbids user namespaces",

@@ -1,12 +1,12 @@
 """The web server in the background: `python manage.py runserver`, its log, and where it listens."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 
 from _native.common import ROOT, STATE, Failure, is_locked, try_lock
 from _native.environment import content
@@ -59,18 +59,22 @@ def start(address, environment):
 
 
 def refuse_taken(host, port):
-    loader = SourceFileLoader("doctor", str(ROOT / "bin/doctor"))
-    doctor = module_from_spec(spec_from_loader("doctor", loader))
-    loader.exec_module(doctor)
-    # Only IPv4 is looked at; for another host the server's own log tells.
-    if ":" in host or doctor.is_free(host, port):
-        return
-    holder = doctor.holding_process(port) or "a process of another user"
-    free = next((candidate for candidate in range(port + 1, 65536) if doctor.is_free(host, candidate)), 8000)
-    raise Failure(
-        f"port {port} of {host} is taken by {holder}",
-        f"Stop it, or set WEB_PORT={free} in .env and run this again",
-    )
+    """Raise Failure where the address cannot be listened on, naming who does where it is taken."""
+    # Only now: what ends servers must work without the rest of the checkout.
+    from doctor.network import check_port
+    from doctor.stack import Stack
+
+    try:
+        with socket.create_server((host.strip("[]"), port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
+                raise Failure(finding.problem, finding.cure) from None
+        raise Failure(
+            f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
+            "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
+        ) from None
 
 
 def wait(address):
@@ -79,19 +83,25 @@ def wait(address):
 
     host, _, port = url(address)[len("http://") :].rpartition(":")
     deadline = time.monotonic() + ANSWER_TIMEOUT
-    while is_locked(LOCK) and time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=5)
+    state = f"does not answer after {ANSWER_TIMEOUT} seconds"
+    while time.monotonic() < deadline:
+        if not is_locked(LOCK):
+            state = "has ended"
+            break
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ANSWER_TIMEOUT)
         with suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
+            status = connection.getresponse().status
+            if status == 200:
                 return
+            state = f"runs, and answers /healthz with status {status}"
+            break
         connection.close()
         time.sleep(POLL)
-    state = f"does not answer after {ANSWER_TIMEOUT} seconds" if is_locked(LOCK) else "has ended"
     words = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
     raise Failure(
         f"the web server {state}. Its last words:\n" + "\n".join(words),
-        "Mend what it says, then: bin/native restart web. All of it: bin/native logs web",
+        "Mend what it says, then: bin/native up. All of it: bin/native logs web",
     )
 
 

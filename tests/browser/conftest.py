@@ -52,6 +52,13 @@ def pending(postgres) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
+def shared(postgres) -> Iterator[Site]:
+    """A server that is open to the local network, as after `make share`."""
+    with serving("0.0.0.0", SHARED_AT="192.168.1.5") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def down(postgres) -> Iterator[Site]:
     """A server whose database has gone. It had one at its start, because runserver waits for one then."""
     with serving() as server:

@@ -35,10 +35,11 @@ def connect() -> psycopg.Connection:
 
 
 class Site:
-    """A running server. url: its address, without a slash at the end."""
+    """A server. address: what it listens on; url: where it answers, without a slash at the end."""
 
-    def __init__(self, port: int, **own: str):
-        self.port, self.url, self.variables = port, f"http://127.0.0.1:{port}", own
+    def __init__(self, address: str, **own: str):
+        self.port = free_port()
+        self.address, self.url, self.variables = f"{address}:{self.port}", f"http://127.0.0.1:{self.port}", own
 
     def manage(self, *words: str) -> None:
         subprocess.run(
@@ -57,7 +58,7 @@ class Site:
     @contextmanager
     def running(self) -> Iterator[None]:
         server = subprocess.Popen(
-            [sys.executable, "manage.py", "runserver", f"127.0.0.1:{self.port}"],
+            [sys.executable, "manage.py", "runserver", self.address],
             cwd=ROOT,
             env=environment(**self.variables),
             stdin=subprocess.DEVNULL,
@@ -78,10 +79,10 @@ class Site:
 
 
 @contextmanager
-def serving(**own: str) -> Iterator[Site]:
+def serving(address: str = "127.0.0.1", **own: str) -> Iterator[Site]:
     """Run the server on a new database, migrated; take both away again. own: more variables of its environment."""
     name = f"browser_{randbytes(4).hex()}"
-    site = Site(free_port(), DEBUG="true", **{**variables(), "POSTGRES_DB": name, **own})
+    site = Site(address, DEBUG="true", **{**variables(), "POSTGRES_DB": name, **own})
     with connect() as connection:
         connection.execute(f"CREATE DATABASE {name}")
     try:

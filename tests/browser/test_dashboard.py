@@ -12,6 +12,7 @@ PAGES = [
     ("healthy", "/_stack/"),
     ("pending", "/"),
     ("pending", "/_stack/"),
+    ("shared", "/_stack/"),
     ("down", "/_stack/"),
 ]
 
@@ -54,6 +55,15 @@ def test_dashboard_tells_why_the_database_is_down(browser, down):
         expect(page.get_by_role("heading", level=1)).to_have_text("The database does not answer")
         verdict = page.get_by_role("region", name="The database does not answer")
         expect(verdict).to_contain_text("it has no database browser_")
+
+
+def test_shared_page_has_a_qr_code_that_fits_beside_its_address(browser, shared):
+    with opened(browser) as page:
+        page.goto(f"{shared.url}/_stack/")
+
+        code = page.get_by_role("img", name=f"QR code of http://192.168.1.5:{shared.port}/")
+        expect(code).to_be_visible()
+        assert code.bounding_box()["width"] > 100
 
 
 def test_request_is_on_the_dashboard(browser, healthy):

@@ -2,11 +2,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from doctor import mounts
+from doctor import lifetime, mounts
 from doctor.__main__ import examine, mend
 from doctor.stack import Stack
 from tests.doctor.fake_engine import FakeStack
@@ -68,6 +69,11 @@ class DoctorWithEngine(Doctor):
 
     def stack(self, variables):
         return FakeStack(self.root, {**self.environment, **variables}, self.state, self.commands)
+
+
+@pytest.fixture(autouse=True)
+def long_before_any_end_of_life(monkeypatch):
+    monkeypatch.setattr(lifetime, "today", lambda: date(2026, 1, 1))
 
 
 @pytest.fixture

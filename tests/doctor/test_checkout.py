@@ -3,16 +3,19 @@
 import ast
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from doctor import lifetime
 from doctor.__main__ import examine
-from tests.doctor.conftest import ROOT, example, write_env
+from tests.doctor.conftest import ROOT, example, free_port, write_env
 
 
 def test_process_that_holds_the_port_is_named(bare):
@@ -23,7 +26,7 @@ def test_process_that_holds_the_port_is_named(bare):
     assert found.problem.startswith(f"port {port} of 127.0.0.1 is taken by ")
     if shutil.which("ss") or shutil.which("lsof"):
         assert f"process {os.getpid()} (" in found.problem
-    assert "or stop what holds it; then: make up" in found.cure
+    assert "Stop it, or set WEB_PORT=" in found.cure
     assert not found.mend, "WEB_PORT of the shell would beat the one in .env"
 
 
@@ -53,6 +56,35 @@ def test_machine_with_neither_docker_nor_a_python_is_told(bare):
 
     assert found.problem == "there is no Docker here, and no Python 3.12 or newer; found: none"
     assert "Install Docker, or uv" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("day", "problems"),
+    [
+        (date(2028, 10, 31), []),
+        (date(2028, 11, 1), ["Python 3.12 has had no security fixes since 2028-10-31"]),
+        (
+            date(2031, 1, 1),
+            [
+                "Python 3.12 has had no security fixes since 2028-10-31",
+                "Postgres 18 has had no security fixes since 2030-11-14",
+            ],
+        ),
+    ],
+)
+def test_image_that_gets_no_fixes_any_more_is_found(bare, monkeypatch, day, problems):
+    monkeypatch.setattr(lifetime, "today", lambda: day)
+    variables = {"WEB_PORT": str(free_port())}
+
+    assert [one.problem for one in examine(bare.stack(variables))] == problems
+
+
+def test_lifetimes_of_what_this_stack_uses_are_known():
+    env = (ROOT / ".env.example").read_text()
+
+    assert re.search(r"^PYTHON_VERSION=(.*)$", env, re.M)[1] in lifetime.PYTHON
+    for version in re.findall(r"image: postgres:(\d+)", (ROOT / "compose.yaml").read_text()):
+        assert version in lifetime.POSTGRES
 
 
 def test_file_of_another_owner_is_found_and_given_back(bare):

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,7 @@ class Toolbox:
         self.bin = path / "bin"
         self.bin.mkdir()
         shutil.copy2(shutil.which("uv"), self.bin / "uv")
-        self.add(self.shareable(BASE_PYTHON))
+        self.python = self.shareable(BASE_PYTHON)
 
     def shareable(self, python):
         """Return the path of a Python that every user may run: itself, or a copy of its installation."""
@@ -68,9 +68,6 @@ class Toolbox:
             subprocess.run([copy / "bin" / python.resolve().name, "-m", "compileall", "-qq", copy / "lib"])
         return copy / "bin" / python.resolve().name
 
-    def add(self, python):
-        (self.bin / python.resolve().name).symlink_to(python)
-
     def environment(self, user=None):
         kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_", "http"))}
         home = Path.home()
@@ -79,7 +76,7 @@ class Toolbox:
             if not home.exists():
                 home.mkdir()
                 os.chown(home, user, user)
-        path = f"{self.bin}:/usr/bin:/bin"
+        path = f"{self.bin}:{self.python.parent}:/usr/bin:/bin:/usr/sbin:/sbin"
         cache = str(home / ".cache/uv" if user else self.path / "cache")
         return kept | {
             "PATH": path,
@@ -87,6 +84,8 @@ class Toolbox:
             "LANG": "C.UTF-8",
             "UV_CACHE_DIR": cache,
             "UV_PYTHON_PREFERENCE": "only-system",
+            # A copied Python would look for its library where it was built for.
+            "LD_LIBRARY_PATH": str(self.python.parents[1] / "lib"),
         }
 
 
@@ -162,8 +161,10 @@ def new_checkouts(toolbox):
     yield make
     for folder in made:
         # Tests that are about ending do it well; this is the quick way.
-        for pid in processes(folder):
-            os.kill(pid, signal.SIGKILL)
+        while left := processes(folder):
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         for program in Path("/dev/shm").glob("native-*-*/program"):
             if program.read_text().startswith(str(folder)):
                 shutil.rmtree(program.parent)

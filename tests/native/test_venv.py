@@ -172,9 +172,8 @@ def test_python_version_file_decides_and_its_change_counts(checkout):
     assert checkout("python", "-c", version).stdout == f"({BASE_PYTHON.resolve().name[-4:].replace('.', ', ')})\n"
 
 
-@pytest.mark.parametrize("oldest", ["3.8", "3.9"])
-def test_old_python_may_begin(checkout, tmp_path, oldest):
-    (tmp_path / "python3").symlink_to(pyenv(oldest))
+def test_old_python_may_begin(checkout, tmp_path):
+    (tmp_path / "python3").symlink_to(pyenv("3.8"))
     checkout.environment["PATH"] = f"{tmp_path}:{checkout.environment['PATH']}"
 
     assert "making .venv with Python 3.1" in checkout("true").stderr
@@ -194,7 +193,7 @@ def test_missing_python_is_told_with_what_was_found(checkout, tmp_path):
     assert message.startswith(
         "bin/native: Python 3.12 or newer was not found. Found\n"
         f"  {shim}: does not run, or has no venv module\n"
-        f"  {tmp_path}/python3: {version}.\n"
+        f"  {tmp_path}/python3: {version}\n"
         "Cure: Install it, with its venv module, and run this again. For example: uv python install 3.13, "
     )
 

@@ -46,10 +46,10 @@ def test_up_answers_and_down_leaves_nothing_but_the_data(checkout):
 
 
 def test_second_up_says_so_and_starts_nothing(running):
-    before = web_processes(running)
+    before = running.web_pid()
 
     assert running("up").stdout == f"Already running at http://127.0.0.1:{running.port}\n"
-    assert web_processes(running) == before
+    assert {os.getpgid(pid) for pid in web_processes(running)} == {before}
 
 
 def test_ps_and_url_tell_what_runs_and_where(running):
@@ -128,16 +128,35 @@ def test_taken_port_names_its_holder_and_the_variable(used):
     assert web_processes(used) == []
 
 
-def test_broken_project_shows_the_end_of_its_log(checkout):
-    with (checkout.path / "config/urls.py").open("a") as file:
-        file.write("raise RuntimeError('on purpose')\n")
+@pytest.mark.parametrize("host", ["nonsense.invalid", "192.0.2.1"])
+def test_address_of_no_interface_is_refused(used, host):
+    message = used("up", status=1, env={"WEB_HOST": host}).stderr
 
-    (checkout.path / "config/settings.py").write_text("raise RuntimeError('on purpose')\n")
+    assert message.startswith(f"bin/native: WEB_HOST '{host}' with WEB_PORT {used.port} cannot be listened on: ")
+    assert message.endswith("Cure: Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones.\n")
+
+
+def test_broken_project_shows_the_end_of_its_log_and_heals(checkout):
+    urls = checkout.path / "config/urls.py"
+    text = urls.read_text()
+    urls.write_text("raise RuntimeError('on purpose')\n")
+
+    message = checkout("up", status=1).stderr
+    urls.write_text(text)
+    checkout("up")
+
+    assert "bin/native: the web server " in message
+    assert "RuntimeError: on purpose" in message
+    assert "Cure: Mend what it says, then: bin/native up. All of it: bin/native logs web." in message
+    assert page(checkout.port)[0] == 200
+
+
+def test_server_that_ends_shows_the_end_of_its_log(checkout):
+    (checkout.path / "manage.py").write_text("raise SystemExit('over on purpose')\n")
+
     message = checkout("up", status=1).stderr
 
-    assert "the web server has ended. Its last words:" in message
-    assert "RuntimeError: on purpose" in message
-    assert "Cure: Mend what it says, then: bin/native restart web." in message
+    assert "bin/native: the web server has ended. Its last words:\nover on purpose\nCure: " in message
     assert web_processes(checkout) == []
 
 
@@ -179,7 +198,7 @@ def test_foreign_process_with_the_servers_old_id_lives(running):
     end(foreign)
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.2, 0.4, 0.8])
+@pytest.mark.parametrize("delay", [0.1, 0.3, 0.6])
 def test_up_killed_at_any_point_is_repeated(checkout, delay):
     checkout("true")
     checkout("stop")

@@ -55,24 +55,13 @@ def test_wrong_file_is_refused_and_starts_no_server(project, text, message):
     project.compose("down")
 
 
-def test_make_up_says_what_is_wrong_with_the_file(project):
-    (project.path / ".env").write_text("DEBUG=enabled\n")
-
-    failed = project.make("up", check=False)
-
-    assert failed.returncode == 2
-    assert "Problem: web is exited; its last words:\nDEBUG has value 'enabled'." in failed.stderr
-    (project.path / ".env").unlink()
-    project.compose("down", "--volumes")
-
-
 def test_make_up_says_why_the_database_does_not_start(checkout):
     (checkout.path / ".env").write_text('POSTGRES_USER="o\'hara"\n')  # which initdb refuses
 
     failed = checkout.make("up", check=False)
 
     assert failed.returncode == 2
-    assert re.search("Problem: db is (exited|restarting|unhealthy); its last words:", failed.stderr)
+    assert re.search("Problem: db is (exited with|restarting with|unhealthy).*; its last words:", failed.stderr)
     assert "invalid character in extension owner" in failed.stderr
 
 

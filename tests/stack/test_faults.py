@@ -49,11 +49,11 @@ def test_port_that_a_process_has_is_named_with_its_holder_and_a_cure(checkout):
         failed = checkout.make("up", check=False)
 
     assert failed.returncode == 2
-    problem = re.search(r"Problem: port (\d+) of 127\.0\.0\.1 is taken by (.*)\.\nCure: (.*)\.", failed.stderr)
+    problem = re.search(r"Problem: port (\d+) of 127\.0\.0\.1 is taken by (.*)\nWhy: .*\nCure: +(.*)", failed.stderr)
     assert problem[1] == str(checkout.port)
     if shutil.which("ss") or shutil.which("lsof"):
         assert problem[2].startswith(f"process {os.getpid()} (")
-    cure = re.fullmatch(r"Stop it, or set (WEB_PORT=(\d+)) in \.env and run make up again", problem[3])
+    cure = re.fullmatch(r"Stop it, or set (WEB_PORT=(\d+)) in \.env; then: make up", problem[3])
     (checkout.path / ".env").write_text(f"{cure[1]}\n")
     assert f"Running at http://127.0.0.1:{cure[2]}\n" in checkout.make("up", WEB_PORT=None).stdout
 
@@ -62,7 +62,7 @@ def test_port_that_a_container_has_is_named_with_its_holder(stack, checkout):
     failed = checkout.make("up", check=False, WEB_PORT=str(stack.port))
 
     assert failed.returncode == 2
-    assert f"port {stack.port} of 127.0.0.1 is taken by container {stack.name}-web-1." in failed.stderr
+    assert f"port {stack.port} of 127.0.0.1 is taken by container {stack.name}-web-1 of" in failed.stderr
     assert "WEB_PORT=" in failed.stderr
 
 

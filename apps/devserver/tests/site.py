@@ -154,6 +154,7 @@ class Site:
         self.port = free_port()
         self.log = root.with_name(f"{root.name}.log")
         self.process = None
+        self.address = ""
         for name, text in FILES.items():
             self.write(name, text)
         shutil.copytree(ENGINE, root / "tools/devserver", ignore=shutil.ignore_patterns("tests", "__pycache__"))
@@ -193,7 +194,7 @@ class Site:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "runserver", f"127.0.0.1:{self.port}", *arguments],
+                [*command, "runserver", self.address or f"127.0.0.1:{self.port}", *arguments],
                 cwd=self.root, env={**clean, **environment}, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         if wait:

@@ -4,10 +4,12 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -124,20 +126,30 @@ def test_a_connection_opened_by_a_module_is_never_copied(fresh_site, code):
     assert "a module opened a connection" in site.log.read_text()
 
 
-def test_no_process_and_no_descriptor_leaks(site):
-    def census():
+def test_nothing_leaks(site):
+    """DEVSERVER_EDITS=1000 makes it the long test."""
+    count = int(os.environ.get("DEVSERVER_EDITS", "40"))
+    supervisor = Path(f"/proc/{site.process.pid}")
+
+    def census() -> tuple[int, int, int]:
+        """Return processes, descriptors and resident kB of the supervisor, once old processes have ended."""
         site.until(lambda: len(site.family()) <= len(site.status()["snapshots"]) * 2 + 2)
-        return len(list(Path(f"/proc/{site.process.pid}/fd").iterdir()))
+        resident = re.search(r"VmRSS:\s+(\d+)", (supervisor / "status").read_text())[1]
+        return len(site.family()), len(list((supervisor / "fd").iterdir())), int(resident)
 
-    for number in range(30):
-        site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
-        assert site.text() == f"{number + 1:04}"
-    before = census()
-    for number in range(30, 60):
-        site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
-        assert site.text() == f"{number + 1:04}"
+    def edit(numbers) -> None:
+        for number in numbers:
+            site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
+            assert site.text() == f"{number + 1:04}"
 
-    assert census() <= before + 2
+    edit(range(count // 2))
+    processes, descriptors, resident = census()
+    edit(range(count // 2, count))
+
+    after = census()
+    assert after[0] <= processes + 2
+    assert after[1] <= descriptors + 2
+    assert after[2] <= resident + 1024
 
 
 def test_it_works_with_one_line_in_the_settings(fresh_site):
@@ -231,39 +243,101 @@ class Command(Base):
     assert (site.root / "calls").read_text() == "x"
 
 
-def test_a_save_does_not_end_a_debugger(fresh_site):
-    """breakpoint() has the terminal; the new code answers meanwhile, and the session goes on."""
-    site = fresh_site
-    ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name != "RUN_MAIN"}
-    site.process = subprocess.Popen(
-        [sys.executable, "manage.py", "runserver", f"127.0.0.1:{site.port}"],
-        cwd=site.root, env={**environment, "TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
-    shown = b""
+class Terminal:
+    """A server on a terminal of its own."""
 
-    def read_until(text: bytes) -> None:
-        nonlocal shown
+    def __init__(self, site):
+        self.ours, theirs = pty.openpty()
+        environment = {name: value for name, value in os.environ.items() if name != "RUN_MAIN"}
+        site.process = subprocess.Popen(
+            [sys.executable, "manage.py", "runserver", f"127.0.0.1:{site.port}"],
+            cwd=site.root, env={**environment, "TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs,
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(theirs)
+        self.shown = b""
+
+    def read_until(self, text: bytes) -> None:
         end = time.monotonic() + 20
-        while text not in shown:
-            assert time.monotonic() < end, shown
-            shown += os.read(ours, 4096)
+        while text not in self.shown:
+            assert time.monotonic() < end, self.shown
+            self.shown += os.read(self.ours, 4096)
 
+    def type(self, text: bytes) -> None:
+        os.write(self.ours, text)
+
+
+@pytest.fixture
+def terminal(fresh_site):
+    terminals = []
+    yield lambda: terminals.append(Terminal(fresh_site)) or terminals[0]
+    fresh_site.stop()
+    os.close(terminals[0].ours)
+
+
+def test_a_save_does_not_end_a_debugger(fresh_site, terminal):
+    """breakpoint() has the terminal; the new code answers meanwhile, and the session goes on."""
+    site, terminal = fresh_site, terminal()
     site.until(lambda: site.get("/__devserver__/status")[0] == 200 and site.is_settled(), 30)
     answers = []
     client = threading.Thread(target=lambda: answers.append(site.get("/pdb")))
     client.start()
-    read_until(b"(Pdb)")
-    site.edit("blog/views.py", '"0000"', '"0001"')
-    assert site.text() == "0001"
-    read_until(b"stays open on the old code")
-    os.write(ours, b"p 'still' + 'here'\n")
-    read_until(b"'stillhere'")
-    os.write(ours, b"c\n")
-    client.join(10)
+    terminal.read_until(b"(Pdb)")
 
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    terminal.read_until(b"stays open on the old code")
+    terminal.type(b"p 'still' + 'here'\n")
+    terminal.read_until(b"'stillhere'")
+    terminal.type(b"c\n")
+    client.join(10)
     assert answers == [(200, b"0000")]
-    site.stop()
-    os.close(ours)
+
+
+def test_a_save_does_not_end_a_debugger_during_the_load(fresh_site, terminal):
+    site = fresh_site
+    site.edit("blog/models.py", "class Post", "breakpoint()\nclass Post")
+    terminal = terminal()
+    terminal.read_until(b"(Pdb)")
+
+    site.restore("blog/models.py")
+
+    terminal.read_until(b"waits for the debugger")
+    terminal.type(b"p 'still' + 'here'\n")
+    terminal.read_until(b"'stillhere'")
+    terminal.type(b"c\n")
+    assert site.text() == "0000"
+
+
+def test_a_root_behind_a_symlink(fresh_site, tmp_path):
+    site = fresh_site
+    (tmp_path / "link").symlink_to(site.root)
+    site.start(command=[sys.executable, str(tmp_path / "link/manage.py")])
+    assert site.text("/page") == "<p>0000 one</p>"
+
+    for name, old, new in (("blog/views.py", "0000", "0001"), ("templates/page.html", "one", "two")):
+        path = tmp_path / "link" / name
+        path.write_text(path.read_text().replace(old, new))
+
+    assert site.text("/page") == "<p>0001 two</p>"
+
+
+def test_ipv6(fresh_site):
+    site = fresh_site
+    with socket.socket(socket.AF_INET6) as sock:
+        try:
+            sock.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    site.address = f"[::1]:{site.port}"
+    site.start(wait=False)
+
+    def answer():
+        try:
+            with urllib.request.urlopen(f"http://[::1]:{site.port}/", timeout=10) as response:
+                return response.read()
+        except OSError:
+            return b""
+
+    assert site.until(answer, 20) == b"0000"

@@ -4,6 +4,9 @@ import os
 import threading
 import time
 
+from ..files import Files
+from ..project import FILE, Project, observe
+from ..trace import Trace
 from ..watcher import Settling, Watcher, is_native
 
 
@@ -66,3 +69,22 @@ def test_events_are_there_as_soon_as_the_writer_goes_on(tmp_path):
 def test_proc_is_not_native(tmp_path):
     assert not is_native("/proc/self")
     assert is_native(os.path.realpath("/tmp")) == is_native("/tmp")
+
+
+def test_where_no_event_comes_the_files_themselves_are_compared(tmp_path, monkeypatch):
+    path = tmp_path / "views.py"
+    path.write_text("old")
+    trace = Trace()
+    trace.add(FILE, str(path), observe(FILE, str(path)))
+    files = Files(Project(str(tmp_path)), trace)
+    files.is_native = files.settling.is_native = False
+    monkeypatch.setattr(files.watcher, "drain", lambda: ())
+    files.collect()
+    assert files.take() == set()
+
+    path.write_text("newer")
+    time.sleep(0.03)
+    files.collect()
+    time.sleep(0.03)
+
+    assert files.take() == {str(path)}

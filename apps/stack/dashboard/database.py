@@ -18,8 +18,12 @@ REASONS = [
     ("resolve host|Name or service", "There is no host {host}: its container is not running.", "make up"),
     ("[Cc]onnection refused", "Nothing listens at {host}:{port}: the server is not running.", "make up"),
     ("the database system is", "The server is starting or stopping. Look again in a moment.", "make logs"),
-    ("password authentication failed", "The server refused the password: its volume was made with another one.", ""),
-    ('database ".*" does not exist', "The server is there, and it has no database {name}.", ""),
+    (
+        "password authentication failed",
+        "The server refused the password: its volume was made with another one.",
+        "make doctor",
+    ),
+    ('database ".*" does not exist', "The server is there, and it has no database {name}.", "make doctor"),
     ("too many clients|connection slots", "All connections are taken.", "make restart"),
 ]
 

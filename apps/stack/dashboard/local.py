@@ -56,9 +56,8 @@ def why_not_local(request: HttpRequest) -> str:
         return f"This request came from {peer}, which is another machine or container."
     if not settings.WEB_HOST:
         return "Compose did not start this container, so it cannot know who reaches its port."
-    if not is_loopback(settings.WEB_HOST):
-        return f"The port is published on {settings.WEB_HOST}, where other machines reach it too."
-    return ""
+    others = [host for host in (settings.SHARED_AT, settings.WEB_HOST) if host and not is_loopback(host)]
+    return f"The port is published on {others[0]}, where other machines reach it too." if others else ""
 
 
 def development_only(view: Callable) -> Callable:

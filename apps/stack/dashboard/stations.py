@@ -45,6 +45,12 @@ def url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def shared(port: int) -> str:
+    """Return the address that `make share` opened to the local network; "" where it did not."""
+    outer = settings.WEB_PORT if network.IN_CONTAINER else port
+    return f"{url(settings.SHARED_AT, outer)}/" if settings.SHARED_AT else ""
+
+
 def exposed() -> str:
     """Return the port that the Dockerfile's EXPOSE names; "" without such a line."""
     path = settings.BASE_DIR / "Dockerfile"
@@ -68,14 +74,18 @@ def chain(request: HttpRequest, listens: list[str], database: Database) -> list[
 
 
 def host_station(port: int) -> Station:
+    title, subtitle, host = "Your machine", "published port", settings.WEB_HOST
     if not settings.WEB_PORT:
         reason = "Compose did not start this container: docker ps tells the address."
-        return Station("Your machine", "published port", WARNING, reason, (("publishes", "not known in here"),))
-    facts = (("publishes", f"{settings.WEB_HOST}:{settings.WEB_PORT}"), ("leads to", f"port {port} of web"))
-    if is_loopback(settings.WEB_HOST):
-        return Station("Your machine", "published port", OK, "Open to this machine alone.", facts, "http")
+        return Station(title, subtitle, WARNING, reason, (("publishes", "not known in here"),))
+    published = ", ".join(f"{name}:{settings.WEB_PORT}" for name in (host, settings.SHARED_AT) if name)
+    facts = (("publishes", published), ("leads to", f"port {port} of web"))
+    if settings.SHARED_AT:
+        return Station(title, subtitle, WARNING, "Open to the local network.", facts, "http", "make up closes it.")
+    if is_loopback(host):
+        return Station(title, subtitle, OK, "Open to this machine alone.", facts, "http")
     reason = "Open to the whole network, past a firewall such as ufw."
-    return Station("Your machine", "published port", WARNING, reason, facts, "http", "make up")
+    return Station(title, subtitle, WARNING, reason, facts, "http", f"WEB_HOST={host} says so.")
 
 
 def web_station(port: int, listens: list[str]) -> Station:
@@ -101,8 +111,8 @@ def process_station(port: int, listens: list[str]) -> Station:
     )
     if all(is_loopback(address) for address in listens):
         return Station("runserver", "no container", OK, "It answers, to this machine alone.", facts, "http")
-    reason = "It answers, to the whole network."
-    return Station("runserver", "no container", WARNING, reason, facts, "http", "make up")
+    cure = "make up closes it." if settings.SHARED_AT else ""
+    return Station("runserver", "no container", WARNING, "It answers, to the whole network.", facts, "http", cure)
 
 
 def database_station(database: Database) -> Station:
@@ -141,13 +151,20 @@ def published() -> list[Addresses]:
         why = "Compose did not start this container, so it is not known in here. On your machine: docker ps"
         return [Addresses(place, (), CLOSED, why)]
     loopback = (("loopback", url("127.0.0.1" if host in network.EVERY else host, port)),)
+    here = "compose.yaml publishes the port here. WEB_HOST and WEB_PORT change it."
+    if settings.SHARED_AT:
+        shared = (("Wi-Fi, Ethernet", url(settings.SHARED_AT, port)),)
+        return [
+            Addresses(place, loopback, OPEN, here),
+            Addresses(place, shared, OPEN, "make share opened it to the local network. make up closes it."),
+        ]
     if is_loopback(host):
         closed = f"compose.yaml publishes the port on {host} alone. make share opens it to your phone."
         return [
-            Addresses(place, loopback, OPEN, "compose.yaml publishes the port here. WEB_HOST and WEB_PORT change it."),
+            Addresses(place, loopback, OPEN, here),
             Addresses(place, (("Wi-Fi, Ethernet", url("LAN-ADDRESS", port)),), CLOSED, closed),
         ]
-    lan = f"compose.yaml publishes the port on {host}, for the whole network. make up closes it."
+    lan = f"compose.yaml publishes the port on {host}, for the whole network, because WEB_HOST says so."
     if host in network.EVERY:
         others = [("Wi-Fi, Ethernet", url(name, port)) for name in named_hosts()]
         return [Addresses(place, (*loopback, *others), OPEN, lan)]

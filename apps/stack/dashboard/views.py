@@ -2,6 +2,7 @@ import io
 import threading
 
 import django
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.stack.dashboard import network, reloads, requests, stations, variables, versions
+from apps.stack.dashboard import network, qr, reloads, requests, stations, variables, versions
 from apps.stack.dashboard.database import look
 from apps.stack.dashboard.local import development_only, why_not_local
 
@@ -32,9 +33,10 @@ def state(request: HttpRequest) -> dict[str, object]:
         "database": database,
         "stations": stations.chain(request, listens, database),
         "addresses": stations.addresses(port, listens),
-        "exposed": stations.exposed(),
+        "shared": stations.shared(port),
         "in_container": network.IN_CONTAINER,
         "not_local": why_not_local(request),
+        "qr": qr.svg(stations.shared(port)) if settings.SHARED_AT else "",
         "requests": requests.recent(),
         "reloads": reloads.recent(itself, port),
         "variables": variables.variables(),

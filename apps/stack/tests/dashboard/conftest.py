@@ -19,7 +19,7 @@ def development(settings, monkeypatch):
     settings.ROOT_URLCONF = "apps.stack.tests.dashboard.urls"
     settings.MIDDLEWARE = [*MIDDLEWARE, *(name for name in settings.MIDDLEWARE if name not in MIDDLEWARE)]
     settings.ALLOWED_HOSTS = ["testserver"]
-    settings.WEB_HOST, settings.WEB_PORT = "", 0
+    settings.WEB_HOST, settings.WEB_PORT, settings.SHARED_AT = "", 0, ""
     monkeypatch.setattr(network, "IN_CONTAINER", False)
     requests.entries.clear()
 

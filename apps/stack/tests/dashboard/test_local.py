@@ -51,6 +51,12 @@ def test_gateway_may_be_anybody_where_the_port_is_open_to_the_network(container,
     assert why(GATEWAY) == f"The port is published on {host}, where other machines reach it too."
 
 
+def test_gateway_may_be_anybody_while_the_page_is_shared(container):
+    container.SHARED_AT = "192.168.1.5"
+
+    assert why(GATEWAY) == "The port is published on 192.168.1.5, where other machines reach it too."
+
+
 def test_gateway_may_be_anybody_where_compose_did_not_publish(container):
     container.WEB_HOST = ""
 

@@ -109,6 +109,17 @@ def test_container_that_is_open_to_the_network(container):
     ]
 
 
+def test_container_that_is_shared(container):
+    container.SHARED_AT = "192.168.1.5"
+
+    assert states(["0.0.0.0"])[:2] == [
+        ("your machine", ["http://127.0.0.1:8010"], "open"),
+        ("your machine", ["http://192.168.1.5:8010"], "open"),
+    ]
+    assert stations.host_station(8000).state == stations.WARNING
+    assert stations.shared(8000) == "http://192.168.1.5:8010/"
+
+
 def test_container_whose_server_listens_on_its_own_loopback(container):
     assert states(["127.0.0.1"])[2:] == [
         ("inside the web container", ["http://127.0.0.1:8000"], "open"),

@@ -1,4 +1,5 @@
 import re
+import threading
 from types import ModuleType
 from unittest import mock
 
@@ -8,7 +9,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from apps.pages.models import Note
-from apps.stack.dashboard import views
+from apps.stack.dashboard import network, qr, views
 from apps.stack.dashboard.database import Database
 from apps.stack.tests.dashboard import urls
 
@@ -46,6 +47,28 @@ def test_dashboard_loads_nothing_from_elsewhere_and_nothing_inline(client):
     assert "default-src 'self'" in response.headers["Content-Security-Policy"]
     assert not re.search(r"<script|<style| style=| on\w+=", response.text)
     assert [link for link in re.findall(r'(?:src|href|action)="([^"]+)"', response.text) if link[0] not in "/#"] == []
+
+
+def test_shared_page_shows_its_address_a_qr_code_and_a_reminder(client, settings, monkeypatch):
+    monkeypatch.setattr(network, "listening", lambda port: ["0.0.0.0"])
+    settings.SHARED_AT = "192.168.1.5"
+
+    response = client.get("/_stack/", SERVER_PORT="8000")
+
+    assert '<a href="http://192.168.1.5:8000/">' in response.text
+    assert qr.svg("http://192.168.1.5:8000/") in response.text
+    assert "make up closes it." in words(response)
+
+
+def test_page_that_is_not_shared_has_no_qr_code(client):
+    assert 'class="qr"' not in client.get("/_stack/").text
+
+
+def test_qr_code_has_no_style_that_the_policy_refuses():
+    drawn = qr.svg("http://192.168.1.5:8000/")
+
+    assert drawn.startswith("<svg ")
+    assert "style" not in drawn
 
 
 def test_dashboard_is_never_kept_by_a_cache(client):
@@ -103,6 +126,31 @@ def test_button_leads_nowhere_else(client, migrate, target):
 
     migrate.assert_called_once()
     assert response.headers["Location"] == "/_stack/"
+
+
+def test_second_click_waits_for_the_first(migrate):
+    begun, end, running, most = threading.Event(), threading.Event(), [], []
+
+    def work(*args, **options):
+        running.append(1)
+        most.append(len(running))
+        begun.set()
+        end.wait(10)
+        running.pop()
+
+    migrate.side_effect = work
+    healthy = Database("db", "PostgreSQL")
+    with mock.patch.object(views, "look", return_value=healthy):
+        clicks = [threading.Thread(target=Client().post, args=["/_stack/migrate/"]) for _ in range(2)]
+        clicks[0].start()
+        assert begun.wait(10)
+        clicks[1].start()
+        clicks[1].join(0.2)
+        end.set()
+        for click in clicks:
+            click.join(10)
+
+    assert most == [1, 1]
 
 
 def test_button_needs_post(client, migrate):

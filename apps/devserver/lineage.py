@@ -1,0 +1,116 @@
+"""The processes that hold the project: one that loads or serves, those it replaced, and the snapshots before it."""
+
+import selectors
+import socket
+from collections.abc import Callable
+
+from . import channel
+from .processes import Live, Snapshot, kill, spawn, stop_all, thin_out
+from .trace import Trace
+
+HOT = 8  # files that were edited last and get a snapshot of their own
+
+
+class Lineage:
+    """One line of processes: each snapshot holds a part of what the live process has used, cut at its position.
+
+    hear: called with each message of the live process.
+    ended: called with the live process when it has ended by itself.
+    """
+
+    def __init__(self, plan: dict, environment: dict[bytes, bytes], loop, hear: Callable, ended: Callable):
+        self.plan, self.environment, self.loop = plan, environment, loop
+        self.hear, self.ended = hear, ended
+        self.trace = Trace()
+        self.live: Live | None = None
+        self.retired: set[Live] = set()
+        self.snapshots: list[Snapshot] = []
+        self.hot: list[str] = []
+        self.late: dict[str, None] = {}  # modules that requests imported, in order
+
+    def start(self, orders: dict) -> None:
+        """Start from nothing, in a fresh interpreter."""
+        for snapshot in list(self.snapshots):
+            self.drop(snapshot)
+        self.trace.truncate(0)
+        self.attend(spawn(self.plan, self.environment, {**orders, "hot": self.hot}))
+
+    def resume(self, position: int, orders: dict) -> str | None:
+        """Go on from the latest snapshot that had used no more than `position` records.
+
+        Return the file before which it was taken, or None where there is none.
+        """
+        for snapshot in [snapshot for snapshot in self.snapshots if snapshot.position > position]:
+            self.drop(snapshot)
+        while self.snapshots:
+            snapshot = self.snapshots[-1]
+            live = snapshot.resume({**orders, "hot": self.hot})
+            if live is not None:
+                self.trace.truncate(snapshot.position)
+                self.attend(live)
+                return snapshot.before
+            self.drop(snapshot)
+        return None
+
+    def heat(self, paths: list[str]) -> None:
+        """Note the files that were edited: the next edit is likely to be one of these."""
+        self.hot = ([path for path in self.hot if path not in paths] + paths)[-HOT:]
+
+    def warm_up(self, modules: list[str]) -> None:
+        """Have a copy of the snapshot that the next edit is most likely to need stand by."""
+        self.late.update(dict.fromkeys(modules))
+        likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
+        for snapshot in (likely or self.snapshots)[-1:]:
+            snapshot.warm(list(self.late))
+
+    def attend(self, live: Live) -> None:
+        self.live = live
+        self.loop.register(live.sock, selectors.EVENT_READ, lambda: self.listen_to(live))
+
+    def listen_to(self, live: Live) -> None:
+        message, fds = channel.receive(live.sock)
+        if message is None:
+            self.forget(live)
+        elif live in self.retired:
+            return
+        else:
+            live.pid = message.get("pid", live.pid)
+            if "snapshot" in message:
+                self.add(Snapshot(socket.socket(fileno=fds[0]), message["snapshot"], message["before"]))
+            self.hear(message)
+
+    def forget(self, live: Live) -> None:
+        self.loop.unregister(live.sock)
+        live.sock.close()
+        self.retired.discard(live)
+        if live is self.live:
+            self.live = None
+            self.ended(live)
+
+    def let_go(self) -> None:
+        """End the live process: at once while it loads, after the requests it has when it serves."""
+        live, self.live = self.live, None
+        if live is None:
+            return
+        if live.serving:
+            self.retired.add(live)
+            live.sock.shutdown(socket.SHUT_WR)
+        else:
+            kill(live.pid)
+            self.forget(live)
+
+    def add(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+        self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.drop(snapshot))
+        for spare in thin_out(self.snapshots, self.hot):
+            self.drop(spare)
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """End a snapshot, or forget one that ended by itself because memory ran out."""
+        if snapshot in self.snapshots:
+            self.snapshots.remove(snapshot)
+            self.loop.unregister(snapshot.sock)
+            snapshot.sock.close()
+
+    def stop(self) -> None:
+        stop_all(self.live, self.snapshots, self.retired)

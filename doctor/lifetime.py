@@ -1,0 +1,39 @@
+"""Whether what the images are built on still gets security fixes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from doctor.finding import Finding
+from doctor.stack import Stack
+
+# https://devguide.python.org/versions/ and https://www.postgresql.org/support/versioning/: the last fix of each.
+PYTHON = {"3.12": date(2028, 10, 31), "3.13": date(2029, 10, 31), "3.14": date(2030, 10, 31)}
+POSTGRES = {"17": date(2029, 11, 8), "18": date(2030, 11, 14)}
+
+
+def today() -> date:
+    return date.today()
+
+
+def check_end_of_life(stack: Stack) -> Iterator[Finding]:
+    python = stack.value("PYTHON_VERSION")
+    found = re.search(r"image: postgres:(\d+)", (stack.root / "compose.yaml").read_text())
+    ends = [("Python", python, PYTHON.get(python), "PYTHON_VERSION=3.14 in .env, then: make up")]
+    if found:
+        ends.append(
+            ("Postgres", found[1], POSTGRES.get(found[1]), "Change the image in compose.yaml; docs/production.md")
+        )
+    for name, version, end, cure in ends:
+        if end and end < today():
+            yield Finding(
+                "end-of-life",
+                f"{name} {version} has had no security fixes since {end}",
+                "Holes that are found stay open, and in time its image cannot install packages any more.",
+                cure,
+            )
+
+
+CHECKS = (check_end_of_life,)
