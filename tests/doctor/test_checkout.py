@@ -83,8 +83,7 @@ def test_lifetimes_of_what_this_stack_uses_are_known():
     env = (ROOT / ".env.example").read_text()
 
     assert re.search(r"^PYTHON_VERSION=(.*)$", env, re.M)[1] in lifetime.PYTHON
-    for version in re.findall(r"image: postgres:(\d+)", (ROOT / "compose.yaml").read_text()):
-        assert version in lifetime.POSTGRES
+    assert re.search(r"^POSTGRES_VERSION=(.*)$", env, re.M)[1] in lifetime.POSTGRES
 
 
 def test_file_of_another_owner_is_found_and_given_back(bare):

@@ -70,6 +70,11 @@ class Production(Checkout):
         listed = [run("docker", "ps", "-q", "--filter", f"label={label}={self.name}").stdout for label in labels]
         return "".join(listed).split()
 
+    def inspect_all(self, service: str, template: str) -> list[str]:
+        """Return what the template makes of each container of a service of Compose, in a steady order."""
+        names = sorted(self.compose("ps", "--all", "--format", "{{.Name}}", service).stdout.split())
+        return run("docker", "inspect", "--format", template, *names).stdout.split()
+
     def request(self, path="/", method="GET", tls=False, body=None, headers=None, host="localhost") -> Answer:
         """Ask Nginx, with the Host that a browser would send. Redirects are not followed."""
         port = int(self.variables["HTTPS_PORT" if tls else "HTTP_PORT"])
