@@ -42,7 +42,7 @@ def check_engine(stack: Stack) -> Iterator[Finding]:
     if "permission denied" in error:
         cure = "sudo usermod -aG docker $USER, then log out and in again"
     elif host:
-        cure = f"unset DOCKER_HOST, which is {host}; or start the engine there"
+        cure = f"unset DOCKER_HOST, which is {host}; or start the engine there; {NATIVE}"
     elif "context" in error:
         cure = "docker context use default"
     else:

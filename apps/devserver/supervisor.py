@@ -160,7 +160,11 @@ class Supervisor:
         broken = {}
         for path in paths:
             keys = self.trace.related(path, os.path.isdir(path) or not os.path.exists(path))
-            positions = list(self.trace.broken(keys).values())
+            found = self.trace.broken(keys)
+            if os.path.isdir(path):
+                broken |= found  # A sweep sees that something in a folder changed; name what it was.
+                continue
+            positions = list(found.values())
             if self.failure and not positions:
                 positions = [self.trace.values[key][0] for key in keys]  # Saving again asks to try again.
             if positions:

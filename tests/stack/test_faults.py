@@ -89,4 +89,4 @@ def test_wrong_mode_is_refused(checkout, words):
     failed = checkout.make("ps", *words, check=False, MODE=None)
 
     assert failed.returncode == 2
-    assert "Expected docker or native" in failed.stderr
+    assert "Expected docker, native or production" in failed.stderr

@@ -39,13 +39,15 @@ def start() -> Iterator[Callable[..., tuple[str, int]]]:
     """A function that runs an image, and returns the container and its port once that answers."""
     started = []
 
-    def start(image: str, **variables: str) -> tuple[str, int]:
+    def start(image: str, *command: str, **variables: str) -> tuple[str, int]:
         port = free_port()
         settings = [f"--env={name}={value}" for name, value in variables.items()]
         started.append(
-            run("docker", "run", "--detach", "--init", f"--publish={port}:8000", *settings, image).stdout.strip()
+            run(
+                "docker", "run", "--detach", "--init", f"--publish={port}:8000", *settings, image, *command
+            ).stdout.strip()
         )
-        wait_for(lambda: get(port, "/healthz")[0] == 200, f"an answer of {image}: {run('docker', 'logs', started[-1])}")
+        wait_for(lambda: get(port, "/healthz")[0] == 200, f"an answer of {image}")
         return started[-1], port
 
     yield start
@@ -55,8 +57,9 @@ def start() -> Iterator[Callable[..., tuple[str, int]]]:
 
 @pytest.fixture(scope="module")
 def production(build, start) -> str:
-    """A container of the production image, serving."""
-    return start(build("--target=prod"), **PRODUCTION)[0]
+    """A container of the production image, serving. It listens only once its database has its tables."""
+    serve = ["sh", "-c", "python manage.py migrate --verbosity=0 && exec gunicorn"]
+    return start(build("--target=prod"), *serve, **PRODUCTION, DATABASE_URL="sqlite:////tmp/db.sqlite3")[0]
 
 
 def shell(container: str, script: str) -> str:

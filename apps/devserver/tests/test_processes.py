@@ -210,6 +210,22 @@ def test_static_files_are_served_unless_told_otherwise(fresh_site):
     assert site.get("/static/site.css")[0] == 404
 
 
+def test_nothreading_reloads_too(fresh_site):
+    site = fresh_site.start("--nothreading")
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    assert site.status()["generation"] == 2
+
+
+def test_other_command_lines_are_left_to_django(fresh_site):
+    run = [sys.executable, "manage.py"]
+    for arguments, words in ((["runserver", "--help"], "--nostatic"), (["runserver", "a:b:c"], "is not a valid port")):
+        done = subprocess.run([*run, *arguments], cwd=fresh_site.root, capture_output=True, text=True, timeout=30)
+
+        assert words in done.stdout + done.stderr
+
+
 def test_a_taken_port_is_said(fresh_site):
     first = fresh_site.start()
     second = first.twin()

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -72,6 +73,17 @@ def test_every_way_of_saving_is_one_reload_without_an_error(site, save):
 
     assert site.text() == save.__name__
     assert site.loads_since(before) == [(["blog/views.py"], "")]
+
+
+def test_a_changed_folder_is_named_by_its_files(site):
+    """A sweep may notice the folder in the same moment as an event tells of the file."""
+    before = site.status()["generation"]
+    for number in range(1, 26):
+        save_by_rename(site.root / "blog/views.py", FILES["blog/views.py"].replace("0000", f"{number:04}"))
+        assert site.text() == f"{number:04}"
+        time.sleep(0.05)
+
+    assert {tuple(files) for files, _ in site.loads_since(before)} == {("blog/views.py",)}
 
 
 def test_saving_without_a_change_is_no_reload(site):
