@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from tests.stack.checkout import Checkout, free_port, run, wait_for
 
+STYLESHEET = re.compile(r'href="(/static/[\w/]+\.[0-9a-f]{12}\.css)"')
 TIMEOUT = 900  # seconds; a deploy may take minutes on a busy machine
 
 

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.prod.load import Load
+from tests.prod.production import STYLESHEET
 from tests.stack.checkout import run, wait_for
 
 DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
@@ -33,12 +34,12 @@ def serving(production):
 
 def change(production, mark):
     """Give the next release a stylesheet of its own, and so another name of it in its pages."""
-    path = production.path / "apps/pages/static/pages/style.css"
+    path = production.path / "apps/stack/static/stack/style.css"
     path.write_text(f"/* {mark} */\n" + path.read_text())
 
 
 def asset(page):
-    return re.search(r'href="(/static/pages/style\.\w+\.css)"', page)[1]
+    return STYLESHEET.search(page)[1]
 
 
 def replace(production, file, old, new):
@@ -67,7 +68,7 @@ def test_deploys_under_load_fail_no_request(stack):
 def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(stack):
     current = stack.request(asset(stack.request("/").body))
 
-    answer = stack.request("/static/pages/style.0123456789ab.css")
+    answer = stack.request("/static/stack/style.0123456789ab.css")
 
     assert (answer.status, answer.body) == (200, current.body)
     assert "immutable" not in answer.headers["cache-control"]

@@ -3,17 +3,17 @@
 import gzip
 import http.client
 import json
-import re
 import socket
 import ssl
 
+from tests.prod.production import STYLESHEET
 from tests.stack.checkout import run, wait_for
 
 YEAR = 31_536_000  # seconds
 
 
 def stylesheet(production, tls):
-    return re.search(r'href="(/static/pages/style\.[0-9a-f]{12}\.css)"', production.request("/", tls=tls).body)[1]
+    return STYLESHEET.search(production.request("/", tls=tls).body)[1]
 
 
 def log_lines(production, service):
