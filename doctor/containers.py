@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from doctor.finding import Finding
-from doctor.stack import Stack, label, last_line
+from doctor.stack import TIMED_OUT, Stack, label, last_line
 
 LOG_LINES = 15
 PULL_TIMEOUT = 60  # seconds
@@ -41,8 +41,9 @@ def check_images(stack: Stack) -> Iterator[Finding]:
     for image in sorted(wanted):
         if stack.image(image) is not None:
             continue
+        # What is there is not lost: `up` goes on where this ends. A download that takes its time is no fault.
         pulled = stack.run("docker", "pull", "--quiet", image, timeout=PULL_TIMEOUT)
-        if pulled.returncode:
+        if pulled.returncode not in (0, TIMED_OUT):
             yield Finding(
                 "image",
                 f"the engine has no image {image} and cannot pull it: {last_line(pulled.stderr)}",

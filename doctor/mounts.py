@@ -100,14 +100,14 @@ def check_mount(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "inotify",
             f"a container cannot watch files: {seen['error']}",
-            "The development server then looks for changes once a second instead of being told.",
+            "The development server then compares files, at each request and once a second, instead of being told.",
             "sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512",
         )
     elif not seen["event"]:
         yield Finding(
             "file-events",
             f"a container sees the files of {stack.root} (file system {seen['system']}), but is not told of changes",
-            "The development server then looks for changes once a second instead of being told.",
+            "The development server then compares files, at each request and once a second, instead of being told.",
             "Move the checkout to a file system of the engine's own: on Windows into WSL (\\\\wsl$, ~/), "
             "on macOS choose VirtioFS; a network share stays slow",
         )

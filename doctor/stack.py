@@ -14,6 +14,7 @@ from typing import Any
 from config import dotenv
 from doctor.finding import Unmended
 
+TIMED_OUT = 124  # the exit status of such a command, as of timeout(1)
 TIMEOUT = 30  # seconds; an engine that thinks longer about a question counts as one that does not answer
 
 
@@ -35,7 +36,9 @@ class Stack:
         options = {"cwd": self.root, "env": self.environment, "timeout": timeout, **options}
         try:
             return subprocess.run(command, capture_output=True, text=True, errors="replace", **options)
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except subprocess.TimeoutExpired as error:
+            return subprocess.CompletedProcess(command, TIMED_OUT, "", str(error))
+        except OSError as error:
             return subprocess.CompletedProcess(command, 1, "", str(error))
 
     def must(self, *command: str, **options: Any) -> str:

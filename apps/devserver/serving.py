@@ -95,6 +95,9 @@ class Server:
         recorder.loading = False
         self.loaded = set(sys.modules)
         fresh = self.orders["fresh"]
+        if not self.orders["watched"]:
+            # Before the first request: a template that is rendered must be watched. Later processes have time for it.
+            self.announce()
         if self.orders["debugger"]:
             debugging.join(self.orders["debugger"])
         if fresh:
@@ -174,8 +177,6 @@ class Server:
 
     def check(self, fresh: bool) -> None:
         """Run the checks beside the requests, when these leave time."""
-        if fresh:
-            self.announce()  # Only now does the supervisor hear what to watch; later it is mostly the same.
         time.sleep(QUIET)
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)

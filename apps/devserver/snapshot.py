@@ -25,7 +25,8 @@ class Snapshots:
     """Takes snapshots of this process at points that the loader names.
 
     orders: what the supervisor said when it started or resumed this process:
-        {"hot": paths that get a snapshot of their own, "fresh": whether nothing has been served yet, "port": int}.
+        {"hot": paths that get a snapshot of their own, "fresh": whether nothing has been served yet, "watched": whether
+        the supervisor knows Django's folders, "port": int, ...}; see Supervisor.orders.
     """
 
     def __init__(self, recorder: Recorder, orders: dict):

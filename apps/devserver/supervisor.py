@@ -53,7 +53,7 @@ class Supervisor:
         self.dotenv = DotEnv(self.files.project.root, environment)
         self.failure: dict | None = None
         self.is_reported = True
-        self.fresh = True
+        self.fresh, self.is_watched = True, False
         self.boot, self.generation = f"{time.time():.0f}", 0
         self.changed: list[str] = []  # what the load under way is for
         self.before = ""
@@ -208,6 +208,7 @@ class Supervisor:
         """Return what a process must know to load or go on; see Snapshots."""
         return {
             "fresh": self.fresh,
+            "watched": self.is_watched,
             "port": self.listener.getsockname()[1],
             "version": self.version(),
             "bytecode": self.bytecode,
@@ -223,7 +224,7 @@ class Supervisor:
             ("failed", self.hear_failed),
             ("debugging", self.hear_debugging),
             ("obstacle", self.terminal.obstacle),
-            ("folders", self.files.watch_below),
+            ("folders", self.hear_folders),
             ("notified", self.hear_notified),
             ("late", self.lineage.warm_up),
             ("checks", self.hear_checks),
@@ -240,6 +241,11 @@ class Supervisor:
         keys = [key for key in self.trace.order[start:] if key in self.trace.values]
         self.files.watch(keys)
         self.files.suspect(self.trace.broken(keys))
+
+    def hear_folders(self, folders: list[str]) -> None:
+        """Watch what Django asks for. The first process says it before it serves, later ones when it is quiet."""
+        self.is_watched = True
+        self.files.watch_below(folders)
 
     def hear_serving(self, settings: dict) -> None:
         self.settings = settings

@@ -157,6 +157,18 @@ def test_a_template_is_live_without_another_process(site):
     assert json.loads(site.text("/state"))["pid"] == pid
 
 
+def test_a_template_is_live_however_soon_after_the_start(fresh_site):
+    """No process lives long enough here to say in peace what Django wants to be watched."""
+    site = fresh_site.start()
+    for number in range(5):
+        site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
+        site.edit("templates/page.html", f"{number} " if number else "one", f"{number + 1} ")
+        assert site.text("/page") == f"<p>{number + 1:04} {number + 1} </p>"
+        site.edit("templates/page.html", f"{number + 1} ", f"{number + 1}. ")
+        assert site.text("/page") == f"<p>{number + 1:04} {number + 1}. </p>"
+        site.edit("templates/page.html", f"{number + 1}. ", f"{number + 1} ")
+
+
 def test_a_module_imported_by_a_request_is_live(site):
     site.edit("blog/views.py", "return HttpResponse(VERSION)", "from . import late\n    return HttpResponse(late.X)")
     site.write("blog/late.py", "X = 'late'\n")
