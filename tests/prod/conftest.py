@@ -39,12 +39,15 @@ def add_admin(production):
 
 @pytest.fixture(scope="session")
 def swarm():
-    """An engine that is the manager of a Swarm; where it was none, it is none again afterwards."""
+    """An engine that is the manager of a Swarm; where it was none, it is none again afterwards.
+
+    Leaving takes all stacks of a Swarm away, so one that somebody else has used meanwhile stays.
+    """
     state = run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip()
     if state != "active":
         run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
     yield
-    if state != "active":
+    if state != "active" and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
         run("docker", "swarm", "leave", "--force")
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.prod.load import Load
+from tests.prod.load import THREADS, Load
 from tests.prod.production import Production
 from tests.stack.checkout import run, wait_for
 
@@ -63,9 +63,14 @@ def missing(production, load):
     return set(load.acknowledged) - set(production.sql("SELECT text FROM pages_note").split())
 
 
-def statuses(load):
-    """Return the statuses other than those that were hoped for; a text is an error where no answer came."""
-    return {status for _, status in load.failed}
+def statuses(load, cut=0):
+    """Return the statuses other than those that were hoped for; a text is an error where no answer came.
+
+    cut: how many answers may have been cut short. Nginx passes on what a process has sent before it was killed.
+    """
+    short = {answer: count for answer, count in load.failed.items() if str(answer[1]).startswith("IncompleteRead")}
+    assert sum(short.values()) <= cut, short
+    return {status for _, status in load.failed.keys() - short.keys()}
 
 
 def test_killed_worker(production):
@@ -77,7 +82,7 @@ def test_killed_worker(production):
             production.compose("exec", "-T", "web", "sh", "-c", f"set -- $({workers}); kill -9 $1")
             time.sleep(2)
 
-    assert statuses(load) <= {503}
+    assert statuses(load, cut=5 * THREADS) <= {503}
     assert sum(load.failed.values()) < 50
     assert missing(production, load) == set()
     assert is_well(production)
@@ -94,7 +99,7 @@ def test_killed_web(production):
             lambda: set(production.inspect_all("web", "{{.State.Health.Status}}")) == {"healthy"}, "its health", 90
         )
 
-    assert statuses(load) <= {503}
+    assert statuses(load, cut=THREADS) <= {503}
     assert missing(production, load) == set()
     assert is_well(production)
 
