@@ -1,15 +1,17 @@
 """What breaks while visitors read and write; afterwards everything that was acknowledged is there."""
 
+import os
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.prod.load import Load
+from tests.prod.load import THREADS, Load
 from tests.prod.production import Production
 from tests.stack.checkout import run, wait_for
 
+WRITES = float(os.environ.get("WRITES") or 15)  # seconds in which the database is killed again and again
 # Ends the children of the container's init, and so the container; init itself cannot be killed from inside.
 KILL = "kill -9 $(cat /proc/1/task/1/children)"
 SLOW = """
@@ -63,9 +65,14 @@ def missing(production, load):
     return set(load.acknowledged) - set(production.sql("SELECT text FROM pages_note").split())
 
 
-def statuses(load):
-    """Return the statuses other than those that were hoped for; a text is an error where no answer came."""
-    return {status for _, status in load.failed}
+def statuses(load, cut=0):
+    """Return the statuses other than those that were hoped for; a text is an error where no answer came.
+
+    cut: how many answers may have been cut short. Nginx passes on what a process has sent before it was killed.
+    """
+    short = {answer: count for answer, count in load.failed.items() if str(answer[1]).startswith("IncompleteRead")}
+    assert sum(short.values()) <= cut, short
+    return {status for _, status in load.failed.keys() - short.keys()}
 
 
 def test_killed_worker(production):
@@ -77,7 +84,7 @@ def test_killed_worker(production):
             production.compose("exec", "-T", "web", "sh", "-c", f"set -- $({workers}); kill -9 $1")
             time.sleep(2)
 
-    assert statuses(load) <= {503}
+    assert statuses(load, cut=5 * THREADS) <= {503}
     assert sum(load.failed.values()) < 50
     assert missing(production, load) == set()
     assert is_well(production)
@@ -94,20 +101,24 @@ def test_killed_web(production):
             lambda: set(production.inspect_all("web", "{{.State.Health.Status}}")) == {"healthy"}, "its health", 90
         )
 
-    assert statuses(load) <= {503}
+    assert statuses(load, cut=THREADS) <= {503}
     assert missing(production, load) == set()
     assert is_well(production)
 
 
 def test_killed_database(production):
     """Writers are told to come again; nothing that was acknowledged is lost."""
+    kills, end = 0, time.monotonic() + WRITES
     with Load(production) as load:
-        for _ in range(3):
+        while time.monotonic() < end:
             time.sleep(4)
             kill(production, "db")
+            kills += 1
             wait_for(lambda: is_well(production), "the page to be back", timeout=90)
 
+    print(f"{kills} kills in {WRITES:.0f} s, {len(load.acknowledged)} rows acknowledged, answers {dict(load.answers)}")
     assert statuses(load) <= {503}
+    assert ("note", 503) in load.answers
     assert len(load.acknowledged) > 50
     assert missing(production, load) == set()
 
@@ -131,14 +142,14 @@ def answers(production):
         return False
 
 
-@pytest.mark.parametrize("way", ["stop", "pause"])
-def test_database_that_is_away_for_20_seconds(production, way):
+@pytest.mark.parametrize(("way", "seconds"), [("stop", 20), ("pause", 10)])
+def test_database_that_is_away(production, way, seconds):
     """Requests are answered with 503 and Retry-After meanwhile, and soon after all workers serve again."""
     back = {"stop": "start", "pause": "unpause"}[way]
     with Load(production) as load:
         time.sleep(2)
         production.compose(way, "db")
-        time.sleep(20)
+        time.sleep(seconds)
         answer = production.request("/") if way == "stop" else None
         production.compose(back, "db")
         wait_for(lambda: is_well(production), "the page to be back")

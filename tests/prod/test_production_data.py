@@ -2,12 +2,14 @@
 
 import re
 import secrets
+import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.prod.load import Load
 from tests.prod.production import Production
-from tests.stack.checkout import run, wait_for
+from tests.stack.checkout import ROOT, run, wait_for
 
 
 def change_password(production):
@@ -30,6 +32,22 @@ def test_backup_and_restore_under_load(plain):
     assert set(before) - set(texts) == set()
     assert {status for _, status in load.failed} <= {503}
     plain.make("restore-forget", "MODE=production")
+
+
+def test_line_for_the_crontab_writes_a_backup(plain):
+    """Cron has a shell and next to no environment; only Docker may be in a folder of its own here."""
+    line = re.search(r"^17 3 \* \* \* (.+)$", (ROOT / "docs/production.md").read_text(), re.M)[1]
+    (plain.path / ".env").write_text("".join(f"{name}={value}\n" for name, value in plain.variables.items()))
+    folder = plain.path / "backups" / plain.name
+    before = set(folder.glob("*.dump"))
+    path = f"PATH={Path(shutil.which('docker')).parent}:/usr/bin:/bin"
+
+    done = run("env", "-i", path, "HOME=/tmp", "sh", "-c", line.replace("/srv/site", str(plain.path)))
+
+    (new,) = set(folder.glob("*.dump")) - before
+    assert (done.stdout, done.stderr) == ("", "")
+    run("sha256sum", "--check", f"{new.name}.sha256", cwd=folder)
+    (plain.path / ".env").unlink()
 
 
 def test_changed_password_is_given_to_the_database(plain):
