@@ -18,6 +18,7 @@ from . import channel
 from .recorder import Recorder
 
 GAP = 0.08  # seconds of start-up between two snapshots
+COLLECT_RARELY = (100_000, 50, 50)  # while loading: imports make objects by the thousand, and hardly any garbage
 GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
 
 
@@ -36,7 +37,15 @@ class Snapshots:
         self.taken = 0
         self.refused = False
         self.paused = False  # no snapshots from here on, and no word of it
+        self.thresholds = gc.get_threshold()
+        gc.set_threshold(*COLLECT_RARELY)
         self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
+
+    def finish(self) -> None:
+        """Collect garbage as the interpreter does, from the first request on; leave it where the project decided."""
+        gc.freeze()
+        if gc.get_threshold() == COLLECT_RARELY:
+            gc.set_threshold(*self.thresholds)
 
     def checkpoint(self, path: str) -> None:
         """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""
