@@ -203,5 +203,5 @@ def test_old_images_go_and_what_has_run_them(quick):
 
     quick.make("deploy")
 
-    listed = [line.split()[1] for line in quick.make("releases").stdout.splitlines()]
+    listed = [line.split()[2] for line in quick.make("releases").stdout.splitlines()]
     assert listed == [serving(quick), newest]
