@@ -51,8 +51,11 @@ class Load:
         except Exception as error:
             self.answers["visitor", repr(error)] += 1
 
+    def connection(self, number: int) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
     def visit(self, number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self.connection(number)
         for turn in range(1_000_000):
             if self.ending.wait(self.pause):
                 break
