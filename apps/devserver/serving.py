@@ -93,6 +93,7 @@ class Server:
         recorder = self.snapshots.recorder
         recorder.flush()
         recorder.loading = False
+        self.snapshots.finish()
         self.loaded = set(sys.modules)
         fresh = self.orders["fresh"]
         if not self.orders["watched"]:

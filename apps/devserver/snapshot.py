@@ -18,6 +18,7 @@ from . import channel
 from .recorder import Recorder
 
 GAP = 0.08  # seconds of start-up between two snapshots
+COLLECT_RARELY = (100_000, 50, 50)  # while loading: imports make objects by the thousand, and hardly any garbage
 GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
 
 
@@ -36,11 +37,19 @@ class Snapshots:
         self.taken = 0
         self.refused = False
         self.paused = False  # no snapshots from here on, and no word of it
+        self.thresholds = gc.get_threshold()
+        gc.set_threshold(*COLLECT_RARELY)
         self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
+
+    def finish(self) -> None:
+        """Collect garbage as the interpreter does, from the first request on; leave it where the project decided."""
+        gc.freeze()
+        if gc.get_threshold() == COLLECT_RARELY:
+            gc.set_threshold(*self.thresholds)
 
     def checkpoint(self, path: str) -> None:
         """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""
-        if self.paused or threading.current_thread() is not threading.main_thread():
+        if self.paused or threading.current_thread() is not threading.main_thread() or is_logging_configured_now():
             return
         now = time.perf_counter()
         gap = max(GAP, GROWTH * (now - self.started))
@@ -153,6 +162,12 @@ class Snapshots:
                 del sys.path_importer_cache[path]
             elif isinstance(finder, FileFinder) and self.recorder.project.locate(path + "/", code=True):
                 finder.invalidate_caches()
+
+
+def is_logging_configured_now() -> bool:
+    """Tell whether logging imports a class that LOGGING names: it holds its lock, and a fork would take that away."""
+    logging = sys.modules.get("logging")
+    return logging is not None and logging._lock._is_owned()
 
 
 def is_shared_badly(fd: int) -> bool:

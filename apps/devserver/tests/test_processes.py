@@ -1,5 +1,6 @@
 """Processes: none is left over, none is copied that can't be, and Django's own ways still work."""
 
+import gc
 import os
 import pty
 import re
@@ -357,3 +358,15 @@ def test_ipv6(fresh_site):
             return b""
 
     assert site.until(answer, 20) == b"0000"
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", gc.get_threshold()[0]), ("gc.set_threshold(77)\n", 77)])
+def test_garbage_is_collected_as_usual_once_it_serves(fresh_site, own, expected):
+    """While loading it is collected rarely; a project that sets thresholds itself keeps them."""
+    site = fresh_site
+    site.edit("blog/views.py", 'VERSION = "0000"\n', f"import gc\n{own}")
+    site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(str(gc.get_threshold()[0]))")
+
+    site.start()
+
+    assert site.text() == str(expected)
