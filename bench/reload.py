@@ -2,6 +2,7 @@
 
     python bench/reload.py                     the generated project, all servers in turn
     python bench/reload.py --compose           this project in Compose, on the bind mount
+    python bench/reload.py --compose --kinds view errors requirements
     python bench/reload.py --edits 40 --kinds view model --svg docs/reload.svg
 
 Each save writes a number into a file. A client then asks over fresh connections, 5 ms apart, until the answer carries
@@ -27,6 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from reload_plot import plot
 from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
+from reload_stack import EXTRAS
 
 PAUSE = 0.005  # seconds between two requests
 GIVE_UP = 30.0  # seconds
@@ -160,7 +162,11 @@ def run_compose(name: str, root: Path, options) -> tuple[list[Result], str]:
     try:
         wait_for(port, "view", 0)
         time.sleep(2)
-        return measure(name, root, port, options.edits, options.kinds, files), ""
+        results = measure(name, root, port, options.edits, [kind for kind in options.kinds if kind in files], files)
+        if name == "this":
+            for kind in EXTRAS.keys() & set(options.kinds):
+                print(EXTRAS[kind](root, port, options.edits, compose), end="\n\n")
+        return results, ""
     finally:
         subprocess.run([*compose, "down", "-v", "--timeout", "2"], cwd=root, env=variables, check=True)
 

@@ -49,7 +49,7 @@ class Snapshots:
 
     def checkpoint(self, path: str) -> None:
         """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""
-        if self.paused or threading.current_thread() is not threading.main_thread():
+        if self.paused or threading.current_thread() is not threading.main_thread() or is_logging_configured_now():
             return
         now = time.perf_counter()
         gap = max(GAP, GROWTH * (now - self.started))
@@ -162,6 +162,12 @@ class Snapshots:
                 del sys.path_importer_cache[path]
             elif isinstance(finder, FileFinder) and self.recorder.project.locate(path + "/", code=True):
                 finder.invalidate_caches()
+
+
+def is_logging_configured_now() -> bool:
+    """Tell whether logging imports a class that LOGGING names: it holds its lock, and a fork would take that away."""
+    logging = sys.modules.get("logging")
+    return logging is not None and logging._lock._is_owned()
 
 
 def is_shared_badly(fd: int) -> bool:

@@ -10,6 +10,10 @@ from production import die
 from _data.backups import shown, stamp
 from _data.server import identifier, literal
 
+PATIENCE = 10  # seconds
+SLOWEST = 1_000_000  # bytes a second; reading alone takes a small part of that
+ENDLESS = "pg_restore comes to no end with it"
+
 
 def migrations(server, database):
     """Return what django_migrations of a database holds; None where there is no such table."""
@@ -35,8 +39,26 @@ def check_content(server, incoming):
     return ""
 
 
+def unreadable(server, path):
+    """Return why pg_restore cannot read a backup to its end; empty where it can.
+
+    Bounded, because it reads for ever where a damaged file says that a block is longer than what is compressed in it.
+    """
+    seconds = PATIENCE + path.stat().st_size // SLOWEST
+    words = [*server.bound(seconds), "pg_restore", "--file=/dev/null"]
+    try:
+        with path.open("rb") as file:
+            done = server.run(*words, stdin=file, stderr=subprocess.PIPE, text=True, timeout=2 * seconds)
+    except subprocess.TimeoutExpired:
+        return ENDLESS
+    return (done.stderr.strip() or ENDLESS) if done.returncode else ""
+
+
 def restore(server, path):
     """Load the backup, which `whole` has looked at, and make it the database; else leave all as it is."""
+    refused = f"{path} was not restored, and the database is as it was"
+    if problem := unreadable(server, path):
+        die(f"{refused}: {problem}")
     incoming = f"{server.database}_incoming"
     server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
     server.sql(f"CREATE DATABASE {identifier(incoming)} TEMPLATE template0")
@@ -46,7 +68,7 @@ def restore(server, path):
             done = server.run(*words, "--dbname", incoming, stdin=file, stderr=subprocess.PIPE, text=True)
         problem = done.stderr.strip() if done.returncode else check_content(server, incoming)
         if problem:
-            die(f"{path} was not restored, and the database is as it was: {problem}")
+            die(f"{refused}: {problem}")
         server.sql("ANALYZE", incoming)
         before = swap(server, incoming)
     finally:

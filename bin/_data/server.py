@@ -37,6 +37,10 @@ class Server:
     def run(self, *words, **options):
         return subprocess.run([*self.prefix, *words], cwd=ROOT, **options)
 
+    def bound(self, seconds):
+        """Return the words that end a command after so many seconds, where ending `run` would leave it running."""
+        return ()
+
     def output(self, *words, **options):
         """Return what a command prints, stripped; exit with its error where it fails."""
         done = self.run(*words, capture_output=True, text=True, **options)
@@ -93,6 +97,9 @@ class Docker(Server):
     def enter(self, container):
         self.container = container
         super().__init__(inside(container), *names(inside(container), "POSTGRES_USER", "POSTGRES_DB"))
+
+    def bound(self, seconds):
+        return ("timeout", "-s", "KILL", str(seconds))
 
     def compose(self, *words, **variables):
         command = ["docker", "compose", *words]

@@ -1,3 +1,4 @@
+import re
 import shutil
 import socket
 import subprocess
@@ -83,6 +84,9 @@ def checkout(tmp_path):
     for name in FILES:
         copy_one = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy_one(ROOT / name, root / name)
+    # The developer's own server may hold the usual port while these tests run.
+    manual = root / ".env.example"
+    manual.write_text(re.sub(r"^WEB_PORT=.*$", f"WEB_PORT={free_port()}", manual.read_text(), flags=re.MULTILINE))
     return root
 
 

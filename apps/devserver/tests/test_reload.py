@@ -205,3 +205,18 @@ def test_a_branch_switch_is_one_reload(site):
     state = json.loads(site.text("/state"))
     assert (state["version"], state["word"]) == ("0000", "words")
     assert len(site.loads_since(before)) == 1
+
+
+def test_a_log_filter_of_the_projects_own(fresh_site):
+    """Logging imports it while it holds its lock, which no fork may copy."""
+    site = fresh_site
+    (site.root / "blog/filters.py").write_text("def quiet():\n    return lambda record: False\n")
+    filters = '"filters": {"own": {"()": "blog.filters.quiet"}}'
+    site.edit("config/settings.py", "WORD =", f'LOGGING = {{"version": 1, {filters}}}\nWORD =')
+    site.start()
+
+    site.edit("blog/filters.py", "False", "True")
+    assert site.text() == "0000"
+    site.edit("blog/filters.py", "True", "None")
+    assert site.text() == "0000"
+    assert "Traceback" not in site.log.read_text()
