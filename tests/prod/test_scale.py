@@ -75,3 +75,9 @@ def test_one_number_makes_more_replicas(plain):
 
     assert len(plain.compose("ps", "--quiet", "web", WEB_REPLICAS="3").stdout.split()) == 3
     assert plain.request("/").status in (200, 301)
+
+
+def test_migrate_reaches_whatever_database_web_reaches(rehearsal):
+    services = json.loads(rehearsal.compose("config", "--format", "json").stdout)["services"]
+
+    assert services["migrate"]["networks"] == services["web"]["networks"]
