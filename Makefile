@@ -22,8 +22,8 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help up down restart logs ps open share debug bash shell dbshell migrate migrations superuser app add lock \
-	test test-stack test-prod screenshots lint format check doctor backup reset \
-	prod-up prod-down deploy rollback releases
+	test test-stack test-prod screenshots lint format check doctor reset \
+	backup backups restore restore-undo restore-forget db-password upgrade-db prod-up prod-down deploy rollback releases
 
 help: ## List what there is
 	@echo "Mode: $(MODE). MODE=docker, MODE=native or MODE=production behind a target decides otherwise."
@@ -98,15 +98,37 @@ migrations: ## Make migrations from changed models
 superuser: ## Make an account for the admin
 	$(RUN) python manage.py createsuperuser
 
-backup: ## Write the database to backups/
-	bin/backup $(MODE)
-
 reset: backup ## DELETE the database and begin again; writes a backup first
 ifeq ($(MODE),docker)
 	docker compose --profile '*' down --volumes
 else
 	bin/native reset
 endif
+
+##@ Data; MODE=production behind a target: of production
+
+backup: ## Write the database to backups/, with a checksum; KEEP=14 of them stay
+	bin/data $(MODE) backup
+
+backups: ## List the backups
+	@bin/data $(MODE) backups
+
+restore: ## FILE=backups/…: replace the database, if the file is whole and of this project
+	$(if $(FILE),,$(error FILE is missing. See: make backups))
+	bin/data $(MODE) restore '$(FILE)'
+
+restore-undo: ## Take the database back that was there before the last restore
+	bin/data $(MODE) undo
+
+restore-forget: ## DROP the databases that restores have kept
+	bin/data $(MODE) forget
+
+db-password: ## Give the database the password that is configured now; nothing is lost
+	bin/data $(MODE) password
+
+upgrade-db: ## TO=19: move to another major version of Postgres, or back to one that was left
+	$(if $(TO),,$(error TO is missing. Try: make upgrade-db TO=19))
+	bin/data $(MODE) upgrade '$(TO)'
 
 ##@ Write
 

@@ -36,7 +36,7 @@ def check_data_version(stack: Stack) -> Iterator[Finding]:
         "data-version",
         f"volume {volume} holds data of Postgres {', '.join(versions)}, compose.yaml starts {image}",
         "Postgres reads no data of another major version: it refuses to start, or starts with an empty database.",
-        f"Put postgres:{versions[-1]} back into compose.yaml; to move on, make backup there first",
+        f"POSTGRES_VERSION={versions[-1]} in .env, then: make up. To move on from there: make upgrade-db TO={wanted}",
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import date
 
@@ -20,12 +19,11 @@ def today() -> date:
 
 def check_end_of_life(stack: Stack) -> Iterator[Finding]:
     python = stack.value("PYTHON_VERSION")
-    found = re.search(r"image: postgres:(\d+)", (stack.root / "compose.yaml").read_text())
-    ends = [("Python", python, PYTHON.get(python), "PYTHON_VERSION=3.14 in .env, then: make up")]
-    if found:
-        ends.append(
-            ("Postgres", found[1], POSTGRES.get(found[1]), "Change the image in compose.yaml; docs/production.md")
-        )
+    postgres = stack.value("POSTGRES_VERSION")
+    ends = [
+        ("Python", python, PYTHON.get(python), "PYTHON_VERSION=3.14 in .env, then: make up"),
+        ("Postgres", postgres, POSTGRES.get(postgres), "make upgrade-db TO=, and a newer version"),
+    ]
     for name, version, end, cure in ends:
         if end and end < today():
             yield Finding(

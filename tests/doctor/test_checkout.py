@@ -83,8 +83,7 @@ def test_lifetimes_of_what_this_stack_uses_are_known():
     env = (ROOT / ".env.example").read_text()
 
     assert re.search(r"^PYTHON_VERSION=(.*)$", env, re.M)[1] in lifetime.PYTHON
-    for version in re.findall(r"image: postgres:(\d+)", (ROOT / "compose.yaml").read_text()):
-        assert version in lifetime.POSTGRES
+    assert re.search(r"^POSTGRES_VERSION=(.*)$", env, re.M)[1] in lifetime.POSTGRES
 
 
 def test_file_of_another_owner_is_found_and_given_back(bare):
@@ -102,7 +101,7 @@ def test_file_of_another_owner_is_found_and_given_back(bare):
 
 # What breaks a checkout; the finding; what FIX=1 says that it did.
 MENDABLE = {
-    "crlf": (lambda d: rewrite(d, "bin/backup", b"\n", b"\r\n"), "crlf", "gave bin/backup Unix line ends"),
+    "crlf": (lambda d: rewrite(d, "bin/lock", b"\n", b"\r\n"), "crlf", "gave bin/lock Unix line ends"),
     "mode": (lambda d: (d.root / "manage.py").chmod(0o644), "not-executable", "made manage.py executable"),
 }
 

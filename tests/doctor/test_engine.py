@@ -68,8 +68,8 @@ BROKEN = [
         "has Python 3.12.11, PYTHON_VERSION asks for 3.13",
         "docker compose build",
     ),
-    ({"run.sh": "17 ./PG_VERSION\n"}, "data-version", "holds data of Postgres 17, compose", "postgres:17 back"),
-    ({"run.sh": "17 ./17/docker/PG_VERSION\n"}, "data-version", "data of Postgres 17", "postgres:17 back"),
+    ({"run.sh": "17 ./PG_VERSION\n"}, "data-version", "data of Postgres 17, compose", "POSTGRES_VERSION=17 in .env"),
+    ({"run.sh": "17 ./17/docker/PG_VERSION\n"}, "data-version", "data of Postgres 17", "POSTGRES_VERSION=17 in .env"),
     ({"socket": 'FATAL:  role "app" does not exist'}, "database-role", "no role app", "old name back"),
     ({"socket": 'database "app" does not exist'}, "database-name", "no database app", "createdb -U app app"),
     (

@@ -1,26 +1,14 @@
 """Production on a real engine. These tests skip where none answers, and fail there with CI set."""
 
-import os
-import subprocess
-
 import pytest
 
-from tests.prod.production import Production, run
-
-
-@pytest.fixture(scope="session", autouse=True)
-def engine():
-    for command in (["docker", "compose", "version"], ["docker", "info"]):
-        try:
-            run(*command, timeout=30)
-        except (OSError, AssertionError, subprocess.TimeoutExpired) as error:
-            if os.environ.get("CI"):
-                pytest.fail(f"CI is set, and no Docker engine answers: {error}", pytrace=False)
-            pytest.skip(f"no Docker engine answers: {error}")
+from tests.prod.production import Production
+from tests.stack.checkout import run
+from tests.stack.conftest import copies, engine  # noqa: F401
 
 
 @pytest.fixture(scope="session")
-def rehearsal(engine, tmp_path_factory):
+def rehearsal(tmp_path_factory):
     """Production with TLS on odd ports, brought up by `make prod-up`, with an admin in it."""
     production = Production(tmp_path_factory.mktemp("prod"))
     production.add_certificate()
@@ -33,7 +21,7 @@ def rehearsal(engine, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def plain(engine, tmp_path_factory):
+def plain(tmp_path_factory):
     """Production with no certificate, as a fresh clone has it."""
     production = Production(tmp_path_factory.mktemp("prod"))
     try:
@@ -45,22 +33,30 @@ def plain(engine, tmp_path_factory):
 
 
 def add_admin(production):
-    production.run(
-        *["docker", "exec", "-e", "DJANGO_SUPERUSER_PASSWORD=pw-for-a-test", production_web(production)],
-        *["python", "manage.py", "createsuperuser", "--noinput", "--username=admin", "--email=a@example.com"],
-    )
-
-
-def production_web(production):
-    return production.compose("ps", "--quiet", "web").stdout.split()[0]
+    create = "python manage.py createsuperuser --noinput --username=admin --email=a@example.com"
+    production.exec("web", "env", "DJANGO_SUPERUSER_PASSWORD=pw-for-a-test", *create.split())
 
 
 @pytest.fixture(scope="session")
-def swarm(engine):
-    """An engine that is the manager of a Swarm; where it was none, it is none again afterwards."""
+def swarm():
+    """An engine that is the manager of a Swarm; where it was none, it is none again afterwards.
+
+    Leaving takes all stacks of a Swarm away, so one that somebody else has used meanwhile stays.
+    """
     state = run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip()
     if state != "active":
         run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
     yield
-    if state != "active":
+    if state != "active" and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
         run("docker", "swarm", "leave", "--force")
+
+
+@pytest.fixture(scope="session")
+def stack(swarm, tmp_path_factory):
+    """Production as a stack, with its first release."""
+    production = Production(tmp_path_factory.mktemp("prod"))
+    try:
+        production.make("deploy")
+        yield production
+    finally:
+        production.remove()

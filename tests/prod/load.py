@@ -8,6 +8,8 @@ import time
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
+from tests.prod.production import STYLESHEET
+
 THREADS = 8
 PAUSE = 0.04  # seconds between two rounds of one thread
 EXPECTED = {"page": 200, "style": 200, "note": 302}
@@ -27,7 +29,7 @@ class Load:
         self.acknowledged: list[str] = []
         self.slowest = 0.0  # seconds
         self.ending = threading.Event()
-        self.threads = [threading.Thread(target=self.visit, args=[number]) for number in range(THREADS)]
+        self.threads = [threading.Thread(target=self.visit_or_say_why, args=[number]) for number in range(THREADS)]
 
     def __enter__(self):
         for thread in self.threads:
@@ -41,10 +43,19 @@ class Load:
 
     @property
     def failed(self) -> dict:
-        return {answer: count for answer, count in self.answers.items() if EXPECTED[answer[0]] != answer[1]}
+        return {answer: count for answer, count in self.answers.items() if EXPECTED.get(answer[0]) != answer[1]}
+
+    def visit_or_say_why(self, number: int) -> None:
+        try:
+            self.visit(number)
+        except Exception as error:
+            self.answers["visitor", repr(error)] += 1
+
+    def connection(self, number: int) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
     def visit(self, number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self.connection(number)
         for turn in range(1_000_000):
             if self.ending.wait(self.pause):
                 break
@@ -55,7 +66,7 @@ class Load:
             if not page:
                 continue
             body, cookies = page
-            self.ask(connection, "style", "GET", re.search(r'href="(/static/pages/style\.\w+\.css)"', body)[1])
+            self.ask(connection, "style", "GET", STYLESHEET.search(body)[1])
             if turn % 3 == 0:
                 text = f"{number}-{turn}-{time.time_ns()}"
                 token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', body)[1]

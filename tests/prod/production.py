@@ -2,57 +2,18 @@
 
 import contextlib
 import http.client
-import os
-import random
 import re
 import shutil
-import socket
 import ssl
-import subprocess
-import time
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-ROOT = Path(__file__).resolve().parents[2]
-# Below the ports that the engine and the kernel hand out by themselves.
-PORTS = range(20000, 30000)
-# The variables of whoever runs the tests are not those of the stack under test.
-FOREIGN = re.compile(r"(COMPOSE|MAKE|MFLAGS|PYTEST|DJANGO)\w*|MODE|DEBUG|[A-Z]+_PORT|POSTGRES_\w+|STACK_NAME|VERSION")
+from tests.stack.checkout import Checkout, free_port, run, wait_for
 
-
-def free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
-def run(*command, cwd=ROOT, timeout=300, check=True, input="", **variables):
-    """Return the finished process, its output as text.
-
-    timeout: seconds. variables: what the environment has besides. Raises AssertionError with the output where the
-    command fails, unless check is false.
-    """
-    environment = {name: value for name, value in os.environ.items() if not FOREIGN.fullmatch(name)}
-    done = subprocess.run(
-        command, cwd=cwd, env=environment | variables, input=input, capture_output=True, text=True, timeout=timeout
-    )
-    assert not check or done.returncode == 0, (
-        f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
-    )
-    return done
-
-
-def wait_for(condition, what, timeout=60):
-    """Call condition until it returns something true, and return that; timeout is in seconds."""
-    deadline = time.monotonic() + timeout
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout} s for {what}"
-        time.sleep(0.2)
-    return result
+STYLESHEET = re.compile(r'href="(/static/[\w/]+\.[0-9a-f]{12}\.css)"')
+TIMEOUT = 900  # seconds; a deploy may take minutes on a busy machine
 
 
 class Answer(NamedTuple):
@@ -62,24 +23,17 @@ class Answer(NamedTuple):
     raw: http.client.HTTPMessage
 
 
-class Production:
-    """The project's files in a folder of their own, with a stack name and ports of their own."""
+class Production(Checkout):
+    """A copy of the checkout with a stack name and ports of its own."""
 
-    def __init__(self, parent: Path, **variables: str):
-        self.name = f"prodtest-{random.randbytes(4).hex()}"
-        self.path = parent / self.name
+    def __init__(self, parent: Path):
+        super().__init__(parent)
         self.variables = {
             "STACK_NAME": self.name,
             "IMAGE": self.name,
             "HTTP_PORT": str(free_port()),
             "HTTPS_PORT": str(free_port()),
-            **variables,
         }
-        files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
-        for file in filter(None, files.split("\0")):
-            if (ROOT / file).exists():
-                (self.path / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / file, self.path / file)
 
     def add_certificate(self) -> None:
         """Give it a certificate for localhost that nobody but this test trusts."""
@@ -92,13 +46,13 @@ class Production:
         )
         (folder / "tls_key").chmod(0o444)
 
-    def run(self, *command, **options):
-        return run(*command, cwd=self.path, **{**self.variables, **options})
+    def run(self, *command: str, **options):
+        return super().run(*command, **{"timeout": TIMEOUT, **self.variables, **options})
 
-    def make(self, *words, **options):
+    def make(self, *words: str, **options):
         return self.run("make", "--no-print-directory", *words, **options)
 
-    def compose(self, *words, **options):
+    def compose(self, *words: str, **options):
         return self.run("bin/prod", "compose", *words, **options)
 
     def exec(self, service, *words, **options):
@@ -116,6 +70,11 @@ class Production:
         labels = ["com.docker.compose.project", "com.docker.stack.namespace"]
         listed = [run("docker", "ps", "-q", "--filter", f"label={label}={self.name}").stdout for label in labels]
         return "".join(listed).split()
+
+    def inspect_all(self, service: str, template: str) -> list[str]:
+        """Return what the template makes of each container of a service of Compose, in a steady order."""
+        names = sorted(self.compose("ps", "--all", "--format", "{{.Name}}", service).stdout.split())
+        return run("docker", "inspect", "--format", template, *names).stdout.split()
 
     def request(self, path="/", method="GET", tls=False, body=None, headers=None, host="localhost") -> Answer:
         """Ask Nginx, with the Host that a browser would send. Redirects are not followed."""
@@ -153,17 +112,30 @@ class Production:
         form = {"csrfmiddlewaretoken": token, "username": "admin", "password": password, "next": "/admin/"}
         return self.request("/admin/login/", "POST", tls, urlencode(form), headers)
 
+    def left(self) -> list[tuple[str, str]]:
+        """Return (kind, name) of what the engine still has of this production."""
+        lists = {kind: [kind, "ls", "--format={{.Name}}"] for kind in ("network", "volume", "secret", "config")}
+        lists["container"] = ["container", "ls", "--all", "--format={{.Names}}"]
+        found = []
+        for kind, words in lists.items():
+            names = run("docker", *words, check=False).stdout.split()
+            found += [(kind, name) for name in names if name.startswith((f"{self.name}_", f"{self.name}-"))]
+        return found
+
     def remove(self) -> None:
         """Take everything of this project from the engine, whatever state a test left it in, and the folder."""
         self.run("docker", "stack", "rm", self.name, check=False)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout=5", check=False)
-        wait_for(lambda: not self.containers(), f"the containers of {self.name} to go")
-        for kind in ("network", "volume", "secret", "config"):
-            listed = run("docker", kind, "ls", "--format", "{{.Name}}", check=False).stdout.split()
-            own = [name for name in listed if name.startswith(f"{self.name}_")]
-            if own:
-                run("docker", kind, "rm", *own, check=False)
-        images = run("docker", "image", "ls", "-q", self.name).stdout.split()
+
+        def gone():
+            # A stack goes by and by, and what is still in use cannot be removed.
+            for kind, name in self.left():
+                if kind != "container":
+                    run("docker", kind, "rm", name, check=False)
+            return not self.left()
+
+        wait_for(gone, f"what is left of {self.name} to go", timeout=120)
+        images = run("docker", "image", "ls", "--quiet", self.name).stdout.split()
         if images:
             run("docker", "image", "rm", "--force", *images, check=False)
-        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self.path)

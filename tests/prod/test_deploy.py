@@ -6,7 +6,8 @@ import re
 import pytest
 
 from tests.prod.load import Load
-from tests.prod.production import Production, run, wait_for
+from tests.prod.production import STYLESHEET
+from tests.stack.checkout import run
 
 DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
 MIGRATION = """
@@ -26,17 +27,6 @@ class Migration(migrations.Migration):
 """
 
 
-@pytest.fixture(scope="module")
-def stack(swarm, tmp_path_factory):
-    """Production as a stack, with its first release."""
-    production = Production(tmp_path_factory.mktemp("prod"))
-    try:
-        production.make("deploy")
-        yield production
-    finally:
-        production.remove()
-
-
 def serving(production):
     [version] = re.findall(r"(\S+)  serves$", production.make("releases").stdout, re.M)
     return version
@@ -44,12 +34,12 @@ def serving(production):
 
 def change(production, mark):
     """Give the next release a stylesheet of its own, and so another name of it in its pages."""
-    path = production.path / "apps/pages/static/pages/style.css"
+    path = production.path / "apps/stack/static/stack/style.css"
     path.write_text(f"/* {mark} */\n" + path.read_text())
 
 
 def asset(page):
-    return re.search(r'href="(/static/pages/style\.\w+\.css)"', page)[1]
+    return STYLESHEET.search(page)[1]
 
 
 def replace(production, file, old, new):
@@ -58,7 +48,23 @@ def replace(production, file, old, new):
     path.write_text(path.read_text().replace(old, new))
 
 
+def started(production, service):
+    """Return when the container's first process began, which a new container or a restart changes."""
+    return production.exec(service, "cat", "/proc/1/stat").split()[21]
+
+
+@pytest.fixture(scope="module")
+def quick(stack):
+    """The stack, which from its next release on waits for less: a test's release is healthy in seconds, or never."""
+    replace(stack, "Dockerfile", "--start-period=60s", "--start-period=15s")
+    replace(stack, "Dockerfile", "--interval=10s", "--interval=1s")
+    replace(stack, "compose.prod.yaml", "monitor: 10s", "monitor: 2s")
+    return stack
+
+
 def test_deploys_under_load_fail_no_request(stack):
+    """Nor do they touch the database and Nginx."""
+    before = {service: started(stack, service) for service in ("db", "nginx")}
     seen = [asset(stack.request("/").body)]
     with Load(stack) as load:
         for number in range(DEPLOYS):
@@ -68,6 +74,7 @@ def test_deploys_under_load_fail_no_request(stack):
     print(f"\n{sum(load.answers.values())} requests in {DEPLOYS} deploys, slowest {load.slowest:.2f} s: {load.answers}")
 
     assert load.failed == {}
+    assert {service: started(stack, service) for service in before} == before
     assert len(set(seen)) == DEPLOYS + 1
     texts = set(stack.sql("SELECT text FROM pages_note").split())
     assert set(load.acknowledged) - texts == set()
@@ -78,7 +85,7 @@ def test_deploys_under_load_fail_no_request(stack):
 def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(stack):
     current = stack.request(asset(stack.request("/").body))
 
-    answer = stack.request("/static/pages/style.0123456789ab.css")
+    answer = stack.request("/static/stack/style.0123456789ab.css")
 
     assert (answer.status, answer.body) == (200, current.body)
     assert "immutable" not in answer.headers["cache-control"]
@@ -93,24 +100,21 @@ def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(sta
         ("is unhealthy", "apps/stack/health.py", '{"process": OK}', '{"process": OK}, status=500', "unhealthy"),
     ],
 )
-def test_bad_release_is_rolled_back_by_itself(stack, name, file, old, new, reason):
-    before = serving(stack)
-    # A minute is what a healthy release may take; a test need not wait for it.
-    replace(stack, "Dockerfile", "--start-period=60s", "--start-period=5s")
-    replace(stack, file, old, new)
+def test_bad_release_is_rolled_back_by_itself(quick, name, file, old, new, reason):
+    before = serving(quick)
+    replace(quick, file, old, new)
     try:
-        with Load(stack) as load:
-            refused = stack.make("deploy", check=False)
+        with Load(quick) as load:
+            refused = quick.make("deploy", check=False)
     finally:
-        replace(stack, file, new, old)
-        replace(stack, "Dockerfile", "--start-period=5s", "--start-period=60s")
+        replace(quick, file, new, old)
 
     assert refused.returncode != 0
     assert "did not become healthy" in refused.stderr
     assert reason in refused.stderr
     assert f"{before} is what web serves (rollback completed)" in refused.stderr
     assert load.failed == {}
-    assert serving(stack) == before
+    assert serving(quick) == before
 
 
 def test_failed_migration_stops_the_deploy(stack):
@@ -131,21 +135,21 @@ def test_failed_migration_stops_the_deploy(stack):
     assert stack.sql("SELECT to_regclass('half_done') IS NULL") == "t"
 
 
-def test_rollback_and_forward_by_hand(stack):
-    before = serving(stack)
-    first = stack.request("/").body
-    change(stack, "for a rollback")
-    stack.make("deploy")
-    after = serving(stack)
+def test_rollback_and_forward_by_hand(quick):
+    before = serving(quick)
+    first = quick.request("/").body
+    change(quick, "for a rollback")
+    quick.make("deploy")
+    after = serving(quick)
 
-    with Load(stack) as load:
-        stack.make("rollback")
+    with Load(quick) as load:
+        quick.make("rollback")
 
     assert load.failed == {}
-    assert serving(stack) == before
-    assert asset(stack.request("/").body) == asset(first)
-    stack.make("rollback", f"VERSION={after}")
-    assert serving(stack) == after
+    assert serving(quick) == before
+    assert asset(quick.request("/").body) == asset(first)
+    quick.make("rollback", f"VERSION={after}")
+    assert serving(quick) == after
 
 
 def test_version_that_is_not_there_is_refused(stack):
@@ -157,14 +161,14 @@ def test_version_that_is_not_there_is_refused(stack):
     assert serving(stack) == before
 
 
-def test_changed_secret_is_taken_over(stack):
-    path = stack.path / "secrets/secret_key"
+def test_changed_secret_is_taken_over(quick):
+    path = quick.path / "secrets/secret_key"
     path.chmod(0o644)
     path.write_text("another-key-of-fifty-letters-and-digits-for-this-test-alone")
 
-    stack.make("deploy")
+    quick.make("deploy")
 
-    assert stack.exec("web", "cat", "/run/secrets/secret_key") == path.read_text()
+    assert quick.exec("web", "cat", "/run/secrets/secret_key") == path.read_text()
 
 
 def test_stack_is_hardened_as_far_as_a_swarm_can(stack):
@@ -193,10 +197,11 @@ def test_engine_without_a_swarm_is_refused(stack, tmp_path):
     assert "manages no Swarm, which a deploy needs, on one machine too. Once: docker swarm init" in refused.stderr
 
 
-def test_deploys_do_not_touch_database_and_nginx(stack):
-    before = {service: stack.exec(service, "cat", "/proc/1/stat").split()[21] for service in ("db", "nginx")}
+def test_old_images_go_and_what_has_run_them(quick):
+    replace(quick, "bin/release", "KEPT = 10", "KEPT = 2")
+    newest = sorted(run("docker", "image", "ls", "--format", "{{.Tag}}", quick.name).stdout.split())[-1]
 
-    stack.make("deploy")
+    quick.make("deploy")
 
-    wait_for(lambda: stack.request("/").status == 200, "the page")
-    assert {service: stack.exec(service, "cat", "/proc/1/stat").split()[21] for service in before} == before
+    listed = [line.split()[2] for line in quick.make("releases").stdout.splitlines()]
+    assert listed == [serving(quick), newest]

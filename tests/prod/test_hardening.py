@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.prod.production import run
+from tests.stack.checkout import run
 
 SERVICES = ("db", "web", "nginx")
 

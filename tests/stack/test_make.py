@@ -81,7 +81,7 @@ def test_reset_writes_a_backup_first(project):
 
     done = project.make("reset")
 
-    (dump,) = (project.path / "backups").iterdir()
+    (dump,) = (project.path / "backups").glob("*.dump")
     assert f"Wrote backups/{dump.name}\n" in done.stdout
     assert dump.read_bytes().startswith(b"PGDMP")
     assert project.leftovers() == []
