@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import random
 import re
+import signal
+import subprocess
 import zlib
 
 import pytest
 
-from tests.stack.checkout import run
+from tests.stack.checkout import environment, run, wait_for
 
 NOTES = 300
 
@@ -26,6 +28,14 @@ def project(copies):
     )
     yield checkout
     checkout.remove()
+
+
+@pytest.fixture
+def version_99():
+    """Let Postgres 18 stand for a later version."""
+    run("docker", "tag", "postgres:18", "postgres:99")
+    yield
+    run("docker", "rmi", "postgres:99")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +75,13 @@ def notes_of(whole):
             if b"note 1\t" in stream.decompress(whole[found.start() :]):
                 return found.end(), len(whole) - len(stream.unused_data) - 5
     raise AssertionError("the dump has no notes in it")
+
+
+def assert_nothing_changed(project, before):
+    assert fingerprint(project) == before
+    assert "PostgreSQL 18" in project.page()
+    assert not (project.path / ".env").exists()
+    assert sql(project, "SELECT pg_ls_dir('/var/lib/postgresql/99')") == ""
 
 
 def damaged(project, dump):
@@ -258,24 +275,36 @@ def test_upgrade_from_17_to_18_and_back(copies):
     project.remove()
 
 
-def test_upgrade_that_fails_half_way_changes_nothing(project, dump):
+def test_upgrade_that_is_terminated_changes_nothing(project, dump, version_99):
+    """As by the end of the connection to the machine that it runs on."""
+    before = fingerprint(project)
+    new = f"{project.container('db')[:12]}-upgrade"
+
+    command = ["bin/data", "docker", "upgrade", "99"]
+    variables = environment(WEB_PORT=str(project.port))
+    with subprocess.Popen(command, cwd=project.path, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: run("docker", "ps", "--quiet", f"--filter=name={new}").stdout, "the new server")
+        process.send_signal(signal.SIGHUP)
+        _, said = process.communicate(timeout=120)
+
+    assert process.returncode == 1
+    assert "Nothing was changed: starting Postgres 18 and web again" in said
+    assert_nothing_changed(project, before)
+    assert run("docker", "ps", "--all", "--quiet", f"--filter=name={new}").stdout == ""
+
+
+def test_upgrade_that_fails_half_way_changes_nothing(project, dump, version_99):
     """What refers to a table without its schema works here and cannot be loaded anywhere: the path is empty then."""
     sql(
         project, "CREATE FUNCTION known(text) RETURNS bool LANGUAGE sql AS 'SELECT count(*) > 0 FROM pages_note'", "app"
     )
     sql(project, "ALTER TABLE pages_note ADD CONSTRAINT odd CHECK (known(text))", "app")
     before = fingerprint(project)
-    run("docker", "tag", "postgres:18", "postgres:99")
-    try:
-        failed = project.make("upgrade-db", "TO=99", check=False, timeout=600)
-    finally:
-        run("docker", "rmi", "postgres:99")
+
+    failed = project.make("upgrade-db", "TO=99", check=False, timeout=600)
 
     assert failed.returncode != 0
     assert 'relation "pages_note" does not exist' in failed.stderr
     assert "Nothing was changed: starting Postgres 18 and web again" in failed.stderr
-    assert fingerprint(project) == before
-    assert "PostgreSQL 18" in project.page()
-    assert not (project.path / ".env").exists()
-    assert sql(project, "SELECT pg_ls_dir('/var/lib/postgresql/99')") == ""
+    assert_nothing_changed(project, before)
     sql(project, "ALTER TABLE pages_note DROP CONSTRAINT odd; DROP FUNCTION known")
