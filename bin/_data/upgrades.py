@@ -73,6 +73,9 @@ def load(server, path, image, folder):
     settings = [f"--env={name}={value}" for name, value in values.items()]
     container = f"{server.container[:12]}-upgrade"
     name = f"--name={container}"
+    # One that was killed could not take its own away.
+    remove = ["docker", "rm", "--force", "--volumes", container]
+    subprocess.run(remove, capture_output=True)
     try:
         docker("run", "--detach", name, "--user=postgres", "--network=none", mount, *settings, image)
         new = Server(inside(container), server.user, server.database)
@@ -90,7 +93,7 @@ def load(server, path, image, folder):
         # In one step, once all is in it, to where the image looks for it.
         server.output("mv", part, folder)
     finally:
-        subprocess.run(["docker", "rm", "--force", "--volumes", container], capture_output=True)
+        subprocess.run(remove, capture_output=True)
         server.run("rm", "-rf", part)
 
 

@@ -40,9 +40,9 @@ def test_line_for_the_crontab_writes_a_backup(plain):
     (plain.path / ".env").write_text("".join(f"{name}={value}\n" for name, value in plain.variables.items()))
     folder = plain.path / "backups" / plain.name
     before = set(folder.glob("*.dump"))
-    path = f"PATH={Path(shutil.which('docker')).parent}:/usr/bin:/bin"
+    variables = [f"PATH={Path(shutil.which('docker')).parent}:/usr/bin:/bin", f"HOME={Path.home()}"]
 
-    done = run("env", "-i", path, "HOME=/tmp", "sh", "-c", line.replace("/srv/site", str(plain.path)))
+    done = run("env", "-i", *variables, "sh", "-c", line.replace("/srv/site", str(plain.path)))
 
     (new,) = set(folder.glob("*.dump")) - before
     assert (done.stdout, done.stderr) == ("", "")
