@@ -89,7 +89,7 @@ def test_dump_and_restore(used):
     with dump.open("wb") as file:
         assert used.popen("pg_dump", "--format=custom", stdout=file, stderr=None).wait(60) == 0
     used.query("drop table kept")
-    used("pg_restore", "--dbname=app", str(dump))
+    used("pg_restore", "--dbname=app", "--table=kept", str(dump))
 
     assert used.query("select v from kept") == "42"
     used.query("drop table kept")
