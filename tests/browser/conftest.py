@@ -15,7 +15,8 @@ def missing(what: str) -> None:
     pytest.skip(f"there is no {what}")
 
 
-@pytest.fixture(scope="session")
+# Of a module, because Playwright runs once in a process, and other modules have one of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[chromium.Browser]:
     if not chromium.find():
         missing(f"Chromium: none of {', '.join(chromium.NAMES)} is on PATH")
