@@ -3,7 +3,7 @@
 import pytest
 
 from tests.prod.production import Production
-from tests.stack.checkout import run
+from tests.stack.checkout import run, wait_for
 from tests.stack.conftest import copies, engine  # noqa: F401
 
 
@@ -49,6 +49,10 @@ def swarm():
     yield
     if state != "active" and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
         run("docker", "swarm", "leave", "--force")
+        # It outlives the Swarm, and its firewall rules outlive the engine: they would rewrite the addresses of
+        # whichever network gets its subnet next.
+        remove = ["docker", "network", "rm", "--force", "docker_gwbridge"]
+        wait_for(lambda: run(*remove, check=False).returncode == 0, "docker_gwbridge to be free")
 
 
 @pytest.fixture(scope="session")
