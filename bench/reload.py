@@ -28,7 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from reload_plot import plot
 from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
-from reload_stack import EXTRAS
+from reload_stack import EXTRAS, p95
 
 PAUSE = 0.005  # seconds between two requests
 GIVE_UP = 30.0  # seconds
@@ -48,7 +48,7 @@ class Result:
         return statistics.median(self.times)
 
     def p95(self) -> float:
-        return sorted(self.times)[min(len(self.times) - 1, int(0.95 * len(self.times)))]
+        return p95(self.times)
 
 
 def ask(port: int) -> dict | None:

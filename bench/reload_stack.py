@@ -79,8 +79,11 @@ def measure_requirements(root: Path, port: int, edits: int, compose: list[str]) 
 
 
 def summary(times: list[float]) -> str:
-    p95 = sorted(times)[min(len(times) - 1, int(0.95 * len(times)))]
-    return f"{statistics.median(times):.0f} ({p95:.0f})"
+    return f"{statistics.median(times):.0f} ({p95(times):.0f})"
+
+
+def p95(times: list[float]) -> float:
+    return sorted(times)[min(len(times) - 1, int(0.95 * len(times)))]
 
 
 EXTRAS = {"errors": measure_errors, "requirements": measure_requirements}

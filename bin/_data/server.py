@@ -171,16 +171,3 @@ class Production(Docker):
 
 
 SERVERS = {"docker": Docker, "native": Native, "production": Production}
-
-
-def set_variable(name, value):
-    """Write NAME=value to .env, in the place where NAME is, else at the end."""
-    path = ROOT / ".env"
-    lines = path.read_text().splitlines() if path.exists() else []
-    line = f"{name}={value}"
-    places = [number for number, old in enumerate(lines) if old.partition("=")[0].strip() == name]
-    if places:
-        lines[places[0]] = line
-    else:
-        lines.append(line)
-    path.write_text("\n".join(lines) + "\n")

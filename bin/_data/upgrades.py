@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 
-from production import die
+from production import ROOT, die
 
 from _data.backups import backup, shown
-from _data.server import Server, inside, set_variable
+from _data.server import Server, inside
+from doctor import dotfile
 
 START = 120  # seconds for a new server to accept connections
 VOLUME = "/var/lib/postgresql"
@@ -50,11 +51,13 @@ def upgrade(server, major):
 
 
 def switch(server, now, major):
-    set_variable("POSTGRES_VERSION", major)
+    env = ROOT / ".env"
+    env.touch()  # Where there is none, it is to hold this alone, and not the whole example.
+    dotfile.set_variable(env, "POSTGRES_VERSION", major)
     try:
         server.start_again(POSTGRES_VERSION=major)
     except BaseException:
-        set_variable("POSTGRES_VERSION", now)
+        dotfile.set_variable(env, "POSTGRES_VERSION", now)
         raise
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.prod.production import Production
+from tests.prod.production import running
 from tests.stack.checkout import run, wait_for
 from tests.stack.conftest import copies, engine  # noqa: F401
 
@@ -10,26 +10,17 @@ from tests.stack.conftest import copies, engine  # noqa: F401
 @pytest.fixture(scope="session")
 def rehearsal(tmp_path_factory):
     """Production with TLS on odd ports, brought up by `make prod-up`, with an admin in it."""
-    production = Production(tmp_path_factory.mktemp("prod"))
-    production.add_certificate()
-    try:
-        production.make("prod-up")
+    with running(tmp_path_factory, "prod-up", tls=True) as production:
         add_admin(production)
         yield production
-    finally:
-        production.remove()
 
 
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory):
     """Production with no certificate, as a fresh clone has it."""
-    production = Production(tmp_path_factory.mktemp("prod"))
-    try:
-        production.make("prod-up")
+    with running(tmp_path_factory, "prod-up") as production:
         add_admin(production)
         yield production
-    finally:
-        production.remove()
 
 
 def add_admin(production):
@@ -58,9 +49,5 @@ def swarm():
 @pytest.fixture(scope="session")
 def stack(swarm, tmp_path_factory):
     """Production as a stack, with its first release."""
-    production = Production(tmp_path_factory.mktemp("prod"))
-    try:
-        production.make("deploy")
+    with running(tmp_path_factory, "deploy") as production:
         yield production
-    finally:
-        production.remove()

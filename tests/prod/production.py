@@ -5,6 +5,7 @@ import http.client
 import re
 import shutil
 import ssl
+from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
@@ -139,3 +140,16 @@ class Production(Checkout):
         if images:
             run("docker", "image", "rm", "--force", *images, check=False)
         shutil.rmtree(self.path)
+
+
+@contextlib.contextmanager
+def running(tmp_path_factory, goal: str, tls: bool = False) -> Iterator[Production]:
+    """Give a production of its own, brought up by `make GOAL`, and take it away again."""
+    production = Production(tmp_path_factory.mktemp("prod"))
+    if tls:
+        production.add_certificate()
+    try:
+        production.make(goal)
+        yield production
+    finally:
+        production.remove()

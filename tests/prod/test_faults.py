@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.prod.load import THREADS, Load
-from tests.prod.production import Production
+from tests.prod.production import Production, running
 from tests.stack.checkout import run, wait_for
 
 WRITES = float(os.environ.get("WRITES") or 12)  # seconds in which the database is killed again and again
@@ -44,12 +44,8 @@ class Migration(migrations.Migration):
 @pytest.fixture(scope="module")
 def production(tmp_path_factory):
     """Production of its own, with Compose and two replicas. Each test leaves it well."""
-    production = Production(tmp_path_factory.mktemp("prod"))
-    try:
-        production.make("prod-up")
+    with running(tmp_path_factory, "prod-up") as production:
         yield production
-    finally:
-        production.remove()
 
 
 def kill(production, service):
