@@ -4,6 +4,7 @@ Each message is one JSON datagram on a Unix socket pair, and may carry file desc
 """
 
 import json
+import os
 import socket
 
 LIMIT = 192 * 1024  # bytes; the kernel's default send buffer holds 208 KiB
@@ -29,3 +30,29 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[dict | None, list[int]
     except ConnectionError:
         return None, []
     return (json.loads(data) if data else None), fds
+
+
+class Journal:
+    """Lists in memory that two processes share: what one writes the other can read even where the writer has ended.
+
+    Unlike a message it wakes nobody: to wake the other side at each import took a fifth of the time of a reload.
+    """
+
+    def __init__(self, fd: int | None = None):
+        self.fd = os.memfd_create("journal") if fd is None else fd
+        self.position = 0
+
+    def write(self, items: list) -> None:
+        os.write(self.fd, json.dumps(items).encode() + b"\n")
+
+    def read(self) -> list:
+        """Return the items written since the last call."""
+        data = b""
+        while part := os.pread(self.fd, LIMIT, self.position + len(data)):
+            data += part
+        lines = data[: data.rfind(b"\n") + 1]
+        self.position += len(lines)
+        return [item for line in lines.splitlines() for item in json.loads(line)]
+
+    def close(self) -> None:
+        os.close(self.fd)

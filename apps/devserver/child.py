@@ -19,7 +19,7 @@ from .snapshot import Snapshots
 snapshots: Snapshots | None = None  # None in any other process
 
 
-def main(fd: int, root: str, as_module: bool, argv: list[str]) -> None:
+def main(fd: int, journal: int, root: str, as_module: bool, argv: list[str]) -> None:
     """Run `argv` as the interpreter would run it, and tell the supervisor how it went.
 
     argv: script or module name, then its arguments.
@@ -27,8 +27,9 @@ def main(fd: int, root: str, as_module: bool, argv: list[str]) -> None:
     global snapshots
     live = socket.socket(fileno=fd)
     live.set_inheritable(False)
+    os.set_inheritable(journal, False)
     orders, _ = channel.receive(live)
-    recorder = Recorder(Project(root), live)
+    recorder = Recorder(Project(root), live, channel.Journal(journal))
     snapshots = Snapshots(recorder, orders)
     # Control-C reaches every process of the terminal; the supervisor alone decides what it ends. A handler, not
     # SIG_IGN, because the programs that the project starts would inherit that.

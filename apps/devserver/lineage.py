@@ -56,12 +56,15 @@ class Lineage:
         """Note the files that were edited: the next edit is likely to be one of these."""
         self.hot = ([path for path in self.hot if path not in paths] + paths)[-HOT:]
 
-    def warm_up(self, modules: list[str]) -> None:
-        """Have a copy of the snapshot that the next edit is most likely to need stand by."""
-        self.late.update(dict.fromkeys(modules))
+    def warm_up(self, used: dict) -> None:
+        """Have a copy of the snapshot that the next edit is most likely to need stand by.
+
+        used: the modules that requests imported, and the pages of memory that the live process has written to.
+        """
+        self.late.update(dict.fromkeys(used["modules"]))
         likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
         for snapshot in (likely or self.snapshots)[-1:]:
-            snapshot.warm(list(self.late))
+            snapshot.warm(list(self.late), used["pages"])
 
     def attend(self, live: Live) -> None:
         self.live = live
@@ -80,8 +83,10 @@ class Lineage:
             self.hear(message)
 
     def forget(self, live: Live) -> None:
+        if live is self.live:
+            self.hear({})  # It may have ended in the middle of an import: what it used until then is in its journal.
         self.loop.unregister(live.sock)
-        live.sock.close()
+        live.close()
         self.retired.discard(live)
         if live is self.live:
             self.live = None

@@ -24,6 +24,7 @@ class Live:
     """The process that loads the project, then answers its requests."""
 
     sock: socket.socket
+    journal: channel.Journal  # what it has used
     pid: int = 0
     serving: bool = False
     debugging: bool = False  # someone sits in a debugger while it loads
@@ -35,6 +36,10 @@ class Live:
         except OSError:
             return False
         return True
+
+    def close(self) -> None:
+        self.sock.close()
+        self.journal.close()
 
     def hand_over(self, connection: socket.socket) -> bool:
         return self.tell({}, connection.fileno())
@@ -48,22 +53,23 @@ class Snapshot:
     time: float = field(default_factory=time.monotonic)
     is_warm: bool = False  # a copy stands by, already forked
 
-    def warm(self, modules: list[str]) -> None:
+    def warm(self, modules: list[str], pages: list) -> None:
         if not self.is_warm:
             self.is_warm = True
             with suppress(OSError):
-                channel.send(self.sock, {"warm": modules}, flags=socket.MSG_DONTWAIT)
+                channel.send(self.sock, {"warm": modules, "pages": pages}, flags=socket.MSG_DONTWAIT)
 
     def resume(self, orders: dict) -> Live | None:
         self.is_warm = False
         ours, theirs = channel.pair()
+        live = Live(ours, channel.Journal())
         with theirs:
             try:
-                channel.send(self.sock, orders, theirs.fileno(), flags=socket.MSG_DONTWAIT)
+                channel.send(self.sock, orders, theirs.fileno(), live.journal.fd, flags=socket.MSG_DONTWAIT)
             except OSError:
-                ours.close()
+                live.close()
                 return None
-        return Live(ours)
+        return live
 
 
 def thin_out(snapshots: list[Snapshot], hot: list[str]) -> list[Snapshot]:
@@ -76,13 +82,16 @@ def thin_out(snapshots: list[Snapshot], hot: list[str]) -> list[Snapshot]:
 def spawn(plan: dict, environment: dict[bytes, bytes], orders: dict) -> Live:
     """Start a fresh interpreter that loads the project."""
     ours, theirs = channel.pair()
+    live = Live(ours, channel.Journal())
     with theirs:
         theirs.set_inheritable(True)
-        what = json.dumps([theirs.fileno(), plan["root"], plan["as_module"], plan["argv"]])
+        os.set_inheritable(live.journal.fd, True)
+        what = json.dumps([theirs.fileno(), live.journal.fd, plan["root"], plan["as_module"], plan["argv"]])
         command = [sys.executable, *plan["flags"], ENGINE, "load", what]
-        pid = os.posix_spawn(sys.executable, command, {**environment, b"RUN_MAIN": b"true"})
+        live.pid = os.posix_spawn(sys.executable, command, {**environment, b"RUN_MAIN": b"true"})
+        os.set_inheritable(live.journal.fd, False)
     channel.send(ours, orders)
-    return Live(ours, pid)
+    return live
 
 
 def kill(pid: int) -> None:

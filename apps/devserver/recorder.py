@@ -6,6 +6,7 @@ The supervisor keeps these records. A snapshot is good for as long as all that w
 import os
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from importlib.machinery import FileFinder, SourceFileLoader
 
@@ -13,20 +14,21 @@ from . import channel
 from .bytecode import Bytecode
 from .project import FILE, LIST, LOOK, Project, digest, observe
 
-CHUNK = 32 * 1024  # characters of paths in one message
+NUDGE = 0.01  # seconds; the supervisor compares what was recorded while this process goes on, on another core
 WRITES = os.O_WRONLY | os.O_RDWR
 
 
 class Recorder:
     """Collect records and send them to the supervisor.
 
-    A record is [kind, path, what was seen]. While the project loads they are sent together with each snapshot;
-    once it serves, imports made by requests are sent at once.
+    A record is [kind, path, what was seen]. While the project loads the supervisor is told of them now and then; once
+    it serves, of those made by requests at once.
     """
 
-    def __init__(self, project: Project, live):
+    def __init__(self, project: Project, live, journal: channel.Journal):
         self.project = project
-        self.live = live
+        self.live, self.journal = live, journal
+        self.nudged = time.perf_counter()
         self.loading = True
         self.count = 0
         self.seen: set[tuple[str, str]] = set()
@@ -49,16 +51,13 @@ class Recorder:
 
     def flush(self) -> None:
         with self.lock:
-            batch, size = [], 0
-            for record in self.unsent:
-                batch.append(record)
-                size += len(record[1]) + 50
-                if size > CHUNK:
-                    self.tell({"records": batch})
-                    batch, size = [], 0
-            if batch:
-                self.tell({"records": batch})
-            self.unsent.clear()
+            if self.unsent:
+                self.journal.write(self.unsent)
+                self.unsent.clear()
+            now = time.perf_counter()
+            if not self.loading or now - self.nudged > NUDGE:
+                self.nudged = now
+                self.tell({})
 
     def tell(self, message: dict, *fds: int) -> None:
         """Send a message to the supervisor."""

@@ -18,7 +18,7 @@ from django.template import engines
 from django.urls import get_resolver
 from django.utils import autoreload
 
-from . import channel, debugging
+from . import channel, debugging, pages
 from .answers import EDITOR
 from .inject import Inject
 
@@ -182,7 +182,7 @@ class Server:
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)
         self.announce()
-        self.tell({"late": self.late_modules()})
+        self.tell({"used": {"modules": self.late_modules(), "pages": pages.own()}})
         serious = False
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import FileFinder
 
-from . import channel
+from . import channel, pages
 from .recorder import Recorder
 
 GAP = 0.08  # seconds of start-up between two snapshots
@@ -68,7 +68,7 @@ class Snapshots:
             names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
             return f"a module started a thread ({', '.join(names) or 'not of Python'})"
         for number in os.listdir("/proc/self/fd"):
-            if number in self.inherited or int(number) == self.recorder.live.fileno():
+            if number in self.inherited or int(number) in (self.recorder.live.fileno(), self.recorder.journal.fd):
                 continue
             if is_shared_badly(int(number)):
                 return "a module opened a connection, a pipe or a database"
@@ -107,6 +107,7 @@ class Snapshots:
     def wait(self, sock: socket.socket) -> None:
         """Be the snapshot: return only in the copies that are told to go on."""
         self.recorder.live.close()
+        self.recorder.journal.close()
         reaping = signal.signal(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
         while True:
             orders, fds = channel.receive(sock)
@@ -127,29 +128,34 @@ class Snapshots:
             os.close(taken)
         signal.signal(signal.SIGCHLD, reaping)
         while "warm" in orders:
-            self.warm(orders["warm"], sock)
+            self.warm(orders["warm"], orders["pages"], sock)
             orders, fds = channel.receive(sock)
             if orders is None:
                 os._exit(0)
         os.close(leaving)
         sock.close()
-        self.recorder.live = socket.socket(fileno=fds[0])
+        self.recorder.live, self.recorder.journal = socket.socket(fileno=fds[0]), channel.Journal(fds[1])
         self.orders |= orders
         self.taken += 1
         self.last = time.perf_counter()
         self.recorder.tell({"pid": os.getpid()})
         self.forget_listings()
 
-    def warm(self, modules: list[str], sock: socket.socket) -> None:
-        """Import, while there is nothing to do, what requests made earlier processes import.
+    def warm(self, modules: list[str], runs: list[tuple[int, int]], sock: socket.socket) -> None:
+        """Do, until the next orders come, what earlier processes did later: import what requests needed, copy memory.
 
-        Only modules of Django and the standard library come here, whose import does nothing but define things.
+        modules: of Django and the standard library only, whose import does nothing but define things.
+        runs: first page and number of pages. Copies of one process have the same things at the same addresses.
         """
         for name in modules:
-            if select.select([sock], [], [], 0)[0]:
+            if is_readable(sock):
                 return
             with suppress(Exception):
                 import_module(name)
+        for first, number in runs:
+            if is_readable(sock):
+                return
+            pages.make_own(first, number)
 
     def forget_listings(self) -> None:
         """Make import look again where the project is.
@@ -162,6 +168,10 @@ class Snapshots:
                 del sys.path_importer_cache[path]
             elif isinstance(finder, FileFinder) and self.recorder.project.locate(path + "/", code=True):
                 finder.invalidate_caches()
+
+
+def is_readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 def is_logging_configured_now() -> bool:

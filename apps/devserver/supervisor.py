@@ -139,6 +139,7 @@ class Supervisor:
         return self.failure is not None and self.is_reported and not self.files.settling
 
     def examine(self) -> None:
+        self.take_records()
         self.files.collect()
         if self.live and self.live.debugging:
             if self.files.settling and not self.is_waiting_said:
@@ -218,23 +219,26 @@ class Supervisor:
     # ---- what the live process says
 
     def hear(self, message: dict) -> None:
+        self.take_records()
         for name, hear in (
-            ("records", self.hear_records),
             ("serving", self.hear_serving),
             ("failed", self.hear_failed),
             ("debugging", self.hear_debugging),
             ("obstacle", self.terminal.obstacle),
             ("folders", self.hear_folders),
             ("notified", self.hear_notified),
-            ("late", self.lineage.warm_up),
+            ("used", self.lineage.warm_up),
             ("checks", self.hear_checks),
             ("declined", self.leave_to_django),
         ):
             if name in message:
                 hear(message[name])
 
-    def hear_records(self, records: list[list[str]]) -> None:
+    def take_records(self) -> None:
         """Take in what the live process used, and look whether that is still so: it may have changed on the way."""
+        records = self.live.journal.read() if self.live else []
+        if not records:
+            return
         start = len(self.trace)
         for record in records:
             self.trace.add(*record)

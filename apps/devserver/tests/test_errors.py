@@ -57,6 +57,17 @@ def test_a_project_that_refuses_to_start_is_not_held_up(fresh_site):
     assert "SECRET_KEY is not set" in fresh_site.log.read_text()
 
 
+@pytest.mark.parametrize(("name", "line"), [("blog/views.py", "def index"), ("config/settings.py", "SECRET_KEY =")])
+def test_an_import_that_never_ends_is_mended_by_a_save(site, name, line):
+    sign = site.root.with_name("hangs")
+    sign.unlink(missing_ok=True)
+    site.edit(name, line, f"open({str(sign)!r}, 'w').close()\nwhile True:\n    pass\n{line}")
+    site.until(sign.exists)
+
+    site.restore(name)
+    assert site.get() == (200, b"0000")
+
+
 def test_the_page_shows_the_developers_line_first(site):
     site.edit("blog/models.py", "models.CharField", "models.CharFeld")
 

@@ -1,0 +1,83 @@
+"""Memory that a copy of a process has copied before it is needed."""
+
+import ctypes
+import mmap
+import os
+import resource
+
+import pytest
+
+from .. import pages
+
+SIZE = 256  # pages
+
+
+def in_a_copy(work) -> int:
+    """Return the exit status of `work` in a forked process: what it returns, or 255 where it raised."""
+    pid = os.fork()
+    if not pid:
+        try:
+            os._exit(work())
+        finally:
+            os._exit(255)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.fixture
+def memory():
+    with mmap.mmap(-1, SIZE * pages.PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as area:
+        area.write(b"x" * len(area))
+        yield area
+
+
+def first_page(area) -> int:
+    holder = ctypes.c_char.from_buffer(area)
+    try:
+        return ctypes.addressof(holder) // pages.PAGE
+    finally:
+        del holder
+
+
+def count(runs, first) -> int:
+    """Return how many pages of the area are in the runs."""
+    return sum(page in range(first, first + SIZE) for start, number in runs for page in range(start, start + number))
+
+
+def test_pages_that_were_written_since_the_fork_are_a_copy_s_own(memory):
+    first = first_page(memory)
+
+    def write() -> int:
+        before = count(pages.own(), first)
+        for page in 3, 4, 5, 100:
+            memory[page * pages.PAGE] = 1
+        assert before == 0
+        assert (first + 3, 3) in pages.own()
+        return count(pages.own(), first)
+
+    assert in_a_copy(write) == 4
+
+
+def test_a_page_made_own_keeps_its_content_and_costs_no_fault_later(memory):
+    first = first_page(memory)
+
+    def write() -> int:
+        pages.make_own(first, SIZE)
+        assert memory[:] == b"x" * len(memory)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for page in range(SIZE):
+            memory[page * pages.PAGE] = 1
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    assert in_a_copy(write) < SIZE / 4
+
+
+def test_addresses_where_nothing_is_are_passed_over(memory):
+    first = first_page(memory)
+    memory.close()
+
+    def make() -> int:
+        pages.make_own(first, SIZE)
+        pages.make_own(0, 1)
+        return 0
+
+    assert in_a_copy(make) == 0
