@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 
 from . import channel
-from .processes import Live, Snapshot, kill, spawn, stop_all, thin_out
+from .processes import MEMORY, SNAPSHOTS, Live, Snapshot, kill, least_useful, spawn, stop_all
 from .trace import Trace
 
 HOT = 8  # files that were edited last and get a snapshot of their own
@@ -65,6 +65,7 @@ class Lineage:
         likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
         for snapshot in (likely or self.snapshots)[-1:]:
             snapshot.warm(list(self.late), used["pages"])
+        self.save_memory()
 
     def attend(self, live: Live) -> None:
         self.live = live
@@ -79,7 +80,8 @@ class Lineage:
         else:
             live.pid = message.get("pid", live.pid)
             if "snapshot" in message:
-                self.add(Snapshot(socket.socket(fileno=fds[0]), message["snapshot"], message["before"]))
+                what = [message[name] for name in ("holder", "snapshot", "before")]
+                self.add(Snapshot(socket.socket(fileno=fds[0]), *what))
             self.hear(message)
 
     def forget(self, live: Live) -> None:
@@ -107,8 +109,18 @@ class Lineage:
     def add(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
         self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.drop(snapshot))
-        for spare in thin_out(self.snapshots, self.hot):
+        if len(self.snapshots) > SNAPSHOTS:
+            self.drop(least_useful(self.snapshots, self.hot))
+
+    def save_memory(self) -> None:
+        """Drop snapshots until the others stay within the bound.
+
+        To ask the kernel takes a millisecond for each, so this is for when nothing else is to be done.
+        """
+        sizes = {id(snapshot): snapshot.memory() for snapshot in self.snapshots}
+        while sum(sizes.values()) > MEMORY and (spare := least_useful(self.snapshots, self.hot)):
             self.drop(spare)
+            del sizes[id(spare)]
 
     def drop(self, snapshot: Snapshot) -> None:
         """End a snapshot, or forget one that ended by itself because memory ran out."""

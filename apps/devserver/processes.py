@@ -16,6 +16,7 @@ from .entry import ENGINE
 
 RETRY = 0.005  # seconds
 SNAPSHOTS = 16
+MEMORY = 512 << 20  # bytes that all snapshots may hold of their own
 GRACE = 0.25  # seconds that processes get to end by themselves
 
 
@@ -48,6 +49,7 @@ class Live:
 @dataclass(eq=False)
 class Snapshot:
     sock: socket.socket
+    pid: int
     position: int  # number of records it holds
     before: str  # the file it would execute next
     time: float = field(default_factory=time.monotonic)
@@ -71,12 +73,20 @@ class Snapshot:
                 return None
         return live
 
+    def memory(self) -> int:
+        """Return the bytes that would be free without it: what it shares with other processes does not count."""
+        try:
+            with open(f"/proc/{self.pid}/smaps_rollup") as file:
+                fields = dict(line.split(":", 1) for line in file if ":" in line)
+        except OSError:
+            return 0  # It has ended, or Linux is older than 4.14.
+        return int(fields["Private_Dirty"].split()[0]) * 1024
 
-def thin_out(snapshots: list[Snapshot], hot: list[str]) -> list[Snapshot]:
-    """Return the snapshot to drop where there are too many: the one taken soonest after another saves least."""
-    pairs = pairwise(snapshots)
-    gaps = [(late.time - early.time, late.position, late) for early, late in pairs if late.before not in hot]
-    return [min(gaps, key=lambda gap: gap[:2])[2]] if gaps and len(snapshots) > SNAPSHOTS else []
+
+def least_useful(snapshots: list[Snapshot], hot: list[str]) -> Snapshot | None:
+    """Return the snapshot that saves least: the one taken soonest after another. Never the first of all."""
+    gaps = [(late.before in hot, late.time - early.time, late.position, late) for early, late in pairwise(snapshots)]
+    return min(gaps, key=lambda gap: gap[:3])[3] if gaps else None
 
 
 def spawn(plan: dict, environment: dict[bytes, bytes], orders: dict) -> Live:

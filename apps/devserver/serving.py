@@ -20,6 +20,7 @@ from django.utils import autoreload
 
 from . import channel, debugging, pages
 from .answers import EDITOR
+from .bytecode import remove_folder
 from .inject import Inject
 
 PATIENCE = 30  # seconds that a request may still take after its code has been replaced
@@ -157,6 +158,8 @@ class Server:
                 print("The debugger stays open on the old code; new requests get the new code.", flush=True)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        if not self.is_supervised():
+            remove_folder(self.orders["bytecode"])  # The supervisor was killed, and could not.
         # No atexit handlers: the snapshots go on using what those would remove.
         os._exit(0)
 

@@ -41,9 +41,15 @@ def swarm():
     if state != "active" and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
         run("docker", "swarm", "leave", "--force")
         # It outlives the Swarm, and its firewall rules outlive the engine: they would rewrite the addresses of
-        # whichever network gets its subnet next.
-        remove = ["docker", "network", "rm", "--force", "docker_gwbridge"]
-        wait_for(lambda: run(*remove, check=False).returncode == 0, "docker_gwbridge to be free")
+        # whichever network gets its subnet next. A stack's networks outlive it where it went in the same moment.
+        dead = ["docker", "network", "ls", "--quiet", "--filter=driver=overlay"]
+
+        def gone():
+            for network in ["docker_gwbridge", *run(*dead).stdout.split()]:
+                run("docker", "network", "rm", "--force", network, check=False)
+            return not run(*dead).stdout and run(*dead[:3], "--filter=name=docker_gwbridge").stdout == ""
+
+        wait_for(gone, "the networks of the Swarm to go")
 
 
 @pytest.fixture(scope="session")

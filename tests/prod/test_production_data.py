@@ -68,6 +68,7 @@ def test_changed_password_of_a_stack(stack):
 
 @pytest.mark.parametrize("way", ["prod-up", "deploy"])
 def test_upgrade_from_17_to_18_and_back(tmp_path, swarm, way):
+    """The first try fails half way: a constraint that works here refers to a table as no dump can be loaded."""
     if run("docker", "image", "inspect", "postgres:17", check=False).returncode:
         pytest.skip("the engine has no image postgres:17")
     production = Production(tmp_path)
@@ -77,6 +78,18 @@ def test_upgrade_from_17_to_18_and_back(tmp_path, swarm, way):
         with Load(production) as load:
             wait_for(lambda: len(load.acknowledged) > 20, "some notes")
         assert load.failed == {}
+        production.sql(
+            "CREATE FUNCTION known(text) RETURNS bool LANGUAGE sql AS 'SELECT count(*) > 0 FROM pages_note';"
+            "ALTER TABLE pages_note ADD CONSTRAINT odd CHECK (known(text))"
+        )
+
+        failed = production.make("upgrade-db", "MODE=production", "TO=18", check=False)
+
+        assert failed.returncode != 0
+        assert "Nothing was changed: starting Postgres 17 and web again" in failed.stderr
+        wait_for(lambda: "PostgreSQL 17" in production.request("/").body, "version 17")
+        assert set(production.sql("SELECT text FROM pages_note").split()) == set(load.acknowledged)
+        production.sql("ALTER TABLE pages_note DROP CONSTRAINT odd; DROP FUNCTION known")
 
         production.make("upgrade-db", "MODE=production", "TO=18")
 
