@@ -86,7 +86,10 @@ class Files:
         due = self.settling.due()
         if due is None or due > time.monotonic() or self.is_git_busy():
             return set()
-        return self.settling.take()
+        paths = self.settling.take()
+        # The next sweep is to find what happens from here on. They are read after this, so nothing can get between.
+        self.signatures |= {path: stat_of(path) for path in paths & self.signatures.keys()}
+        return paths
 
     def wait(self) -> float | None:
         """Return the seconds until `take` may return something; None where nothing was touched."""

@@ -68,6 +68,19 @@ def test_an_import_that_never_ends_is_mended_by_a_save(site, name, line):
     assert site.get() == (200, b"0000")
 
 
+def test_a_broken_save_is_loaded_once(site):
+    """The look at all files, once a second, must not take it for another save."""
+    for _ in range(2):  # The second time it is known from the first what is looked at.
+        site.restore("blog/views.py")
+        assert site.get()[0] == 200
+        generation = site.status()["generation"]
+        site.edit("blog/views.py", "def index", "def = index")
+        assert site.get()[0] == 500
+        time.sleep(2.5)
+
+        assert [names for names, _ in site.loads_since(generation)] == [["blog/views.py"]]
+
+
 def test_the_page_shows_the_developers_line_first(site):
     site.edit("blog/models.py", "models.CharField", "models.CharFeld")
 
