@@ -86,6 +86,21 @@ def test_a_changed_folder_is_named_by_its_files(site):
     assert {tuple(files) for files, _ in site.loads_since(before)} == {("blog/views.py",)}
 
 
+def test_a_server_that_runs_for_long_takes_as_many_snapshots(fresh_site):
+    """What a snapshot has waited is no part of the start."""
+    site = fresh_site
+    site.edit("blog/models.py", "class Post", "import time; time.sleep(0.2)\nclass Post")
+    site.start()
+    before = site.status()["snapshots"]
+    time.sleep(8)
+
+    site.edit("config/settings.py", '"test"', '"another"')
+    assert site.get() == (200, b"0000")
+
+    assert len(before) > 2
+    assert set(before) - set(site.status()["snapshots"]) == set()
+
+
 def test_saving_without_a_change_is_no_reload(site):
     pid = json.loads(site.text("/state"))["pid"]
 
