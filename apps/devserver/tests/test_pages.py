@@ -9,7 +9,8 @@ import pytest
 
 from .. import pages
 
-SIZE = 256  # pages
+SIZE = 200  # pages; an exit status can count them
+KERNEL = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
 
 
 def in_a_copy(work) -> int:
@@ -57,6 +58,7 @@ def test_pages_that_were_written_since_the_fork_are_a_copy_s_own(memory):
     assert in_a_copy(write) == 4
 
 
+@pytest.mark.skipif(KERNEL < (5, 14), reason="this kernel can't do it, and loses nothing but time")
 def test_a_page_made_own_keeps_its_content_and_costs_no_fault_later(memory):
     first = first_page(memory)
 
