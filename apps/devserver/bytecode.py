@@ -17,7 +17,7 @@ class Bytecode:
 
     def load(self, loader, path: str, source: bytes):
         """Return the code object of `source`. Raises what compiling it raises."""
-        name = f"{self.folder}/{digest(path.encode() + b'\0' + source)}"
+        name = f"{self.folder}/{digest(os.fsencode(path) + b'\0' + source)}"
         try:
             with open(name, "rb", buffering=0) as file:
                 return marshal.loads(file.read())

@@ -2,11 +2,14 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from .processes import RETRY
-from .project import Project
+from .project import LIST, Project
 from .trace import Trace
-from .watcher import ISDIR, OVERFLOW, Settling, Watcher, is_native
+from .watcher import ISDIR, OVERFLOW, RENAMING, Settling, Watcher, is_native
 
 GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a git that died
 STALE = 0.02  # seconds for which one look at all files is enough, where events can't be trusted
@@ -27,13 +30,16 @@ class Files:
         self.is_native = is_native(project.root)
         self.settling = Settling(self.is_native)
         self.signatures: dict[str, tuple] = {}
+        self.below: dict[str, tuple] = {}  # signatures of all files in `folders`, where no event tells of them
         self.swept = 0.0
+        self.git_lock = git_lock(project.root)
 
     def watch(self, keys) -> None:
         """Watch the folders of some records of the trace. Call it before the records are compared with the files."""
         folders = self.trace.folders(keys)
         for folder in folders:
             self.watcher.watch(folder)
+        self.distrust_if_full()
         if not self.is_native:  # No event will tell what happens before the next sweep.
             for path in folders.union(path for _, path in keys):
                 self.signatures.setdefault(path, stat_of(path))
@@ -46,27 +52,44 @@ class Files:
 
     def watch_below(self, folders: list[str]) -> None:
         self.folders = tuple(f"{folder}/" for folder in folders)
-        for folder in self.folders:
-            for place, names, _ in os.walk(folder):
-                names[:] = [name for name in names if not name.startswith(".") and name != "node_modules"]
-                self.watcher.watch(place.rstrip("/"))
+        for place, _ in walk(self.folders):
+            self.watcher.watch(place)
+        self.distrust_if_full()
+        if not self.is_native:
+            self.below = {**self.look_below(), **self.below}
+
+    def distrust_if_full(self) -> None:
+        """Where the kernel gives no more watches, compare the files themselves, as where events can't be trusted."""
+        if self.watcher.full:
+            self.is_native = self.settling.is_native = False
 
     def collect(self) -> None:
         """Take in all that happened so far."""
         now = time.monotonic()
         if not self.is_native and now - self.swept > STALE:
             self.sweep()
+        is_changed = False  # which folders there are
         for path, mask in self.watcher.drain():
             if mask & OVERFLOW:
-                self.suspect([path for _, path in self.trace.values])
+                is_changed = True
+                self.suspect([*self.others, *(path for _, path in self.trace.values), *self.look_below()])
                 continue
             if mask & ISDIR:
+                is_changed = True
                 self.watcher.forget(path)
-                self.watch(self.trace.values)
-                self.watch_below([folder[:-1] for folder in self.folders])
-            # Only what someone may want to know of: a log file must hold up no request.
-            if path in self.others or path.startswith(self.folders) or self.trace.related(path, bool(mask & ISDIR)):
+            if self.is_wanted(path, mask):
                 self.settling.note(path, mask, now)
+        if is_changed:
+            # What was made in a new folder until now is seen when the folder, which was noted above, is judged.
+            self.watch(self.trace.values)
+            self.watch_below([folder[:-1] for folder in self.folders])
+
+    def is_wanted(self, path: str, mask: int) -> bool:
+        """Tell whether anyone wants to know of this event: a log file must hold up no request."""
+        if path in self.others or path.startswith(self.folders) or path in self.settling.pending:
+            return True
+        kinds = {kind for kind, _ in self.trace.related(path, bool(mask & ISDIR))}
+        return bool(kinds if mask & RENAMING else kinds - {LIST})  # Writing into a file changes no names.
 
     def suspect(self, paths) -> None:
         """Look at these files although no event came for them."""
@@ -76,10 +99,19 @@ class Files:
 
     def sweep(self) -> None:
         """Compare the stat of all files that were used: a safety net for events that were lost, or never sent."""
-        signatures = {path: stat_of(path) for path in self.trace.places()}
+        signatures = {path: stat_of(path) for path in self.trace.places() | self.others}
         self.suspect(path for path, seen in signatures.items() if self.signatures.get(path, seen) != seen)
         self.signatures = signatures
+        if not self.is_native:
+            below = self.look_below()
+            self.suspect(path for path in below.keys() | self.below.keys() if below.get(path) != self.below.get(path))
+            self.below = below
         self.swept = time.monotonic()
+
+    def look_below(self) -> dict[str, tuple]:
+        """Return the signatures of all files in the folders that Django asks for: no process names those it uses."""
+        paths = [f"{place}/{name}" for place, names in walk(self.folders) for name in names]
+        return {path: stat_of(path) for path in paths}
 
     def take(self) -> set[str]:
         """Return the files to judge, once all have settled and git is not in the middle of a checkout."""
@@ -101,10 +133,30 @@ class Files:
 
     def is_git_busy(self) -> bool:
         try:
-            status = os.stat(f"{self.project.root}/.git/index.lock")
+            status = os.stat(self.git_lock)
         except OSError:
             return False
         return time.time() - status.st_mtime < GIT_LOCK_AGE
+
+
+def walk(folders) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder in these, and the names of its files."""
+    for folder in folders:
+        for place, names, files in os.walk(folder):
+            names[:] = [name for name in names if not name.startswith(".") and name != "node_modules"]
+            yield place.rstrip("/"), files
+
+
+def git_lock(root: str) -> str:
+    """Return the file that exists while git changes the working tree of `root`; empty where git has none."""
+    for place in (Path(root), *Path(root).parents):
+        folder = place / ".git"
+        with suppress(OSError, ValueError):
+            if folder.is_file():  # a worktree or a submodule
+                folder = place / folder.read_text().partition(":")[2].strip()
+            if folder.is_dir():
+                return str(folder / "index.lock")
+    return ""
 
 
 def stat_of(path: str) -> tuple:

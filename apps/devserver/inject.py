@@ -28,6 +28,10 @@ def note_templates() -> None:
     Template._render = render_and_note
 
 
+# With these the browser would be told that its page, which names an older version, is still the same.
+OF_THE_OLD_BODY = {"content-length", "etag", "last-modified"}
+
+
 class Inject:
     """A WSGI application around the project's own.
 
@@ -58,9 +62,8 @@ class Inject:
         if end:
             data = {"version": self.version, "time": started, "files": json.dumps(sorted(rendered))}
             body = head + tag({**data, "method": environ["REQUEST_METHOD"]}, nonce).encode() + end + tail
-        length = [("Content-Length", str(len(body)))]
-        headers = [(name, value) for name, value in headers if name.lower() != "content-length"] + length
-        start_response(answer[0], headers, answer[2])
+        headers = [(name, value) for name, value in headers if name.lower() not in OF_THE_OLD_BODY]
+        start_response(answer[0], [*headers, ("Content-Length", str(len(body)))], answer[2])
         return Body(body, response)
 
 

@@ -62,7 +62,7 @@ def observe(kind: str, path: str, listings: dict[str, set[str]] | None = None) -
     if kind == LOOK:
         return find(*path.rsplit("/", 1), {} if listings is None else listings)
     if kind == LIST:
-        return digest("\0".join(sorted(filter(is_lasting, names(path)))).encode())
+        return digest(os.fsencode("\0".join(sorted(filter(is_lasting, names(path))))))
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):

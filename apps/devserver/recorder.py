@@ -43,6 +43,8 @@ class Recorder:
         if value is None:
             with self.unobserved():
                 value = observe(kind, path)
+        if kind == FILE and os.path.islink(path):
+            self.add(FILE, os.path.realpath(path), value)  # A save changes that one, perhaps in another folder.
         with self.lock:
             self.count += 1
             self.unsent.append([kind, path, value])
@@ -83,6 +85,8 @@ class Recorder:
             if self.loading and isinstance(path, (str, bytes, os.PathLike)) and not getattr(self.busy, "now", False):
                 self.opened(os.fsdecode(path), flags or 0)
         elif event in ("os.listdir", "os.scandir"):
+            if sys._getframe(1).f_globals.get("__name__", "").startswith(("importlib.metadata", "importlib_metadata")):
+                return  # It looks for installed packages in all of sys.path, of which the project is the first.
             path = "." if args[0] is None else args[0]
             if self.loading and isinstance(path, (str, bytes, os.PathLike)) and not getattr(self.busy, "now", False):
                 folder = self.project.locate(os.path.abspath(os.fsdecode(path)) + "/")
@@ -125,7 +129,7 @@ class Recorder:
             elif spec.origin is None:
                 found = f"{name}/"
             else:
-                found = spec.origin[len(finder.path) + 1 :]
+                found = spec.origin[len(finder.path.rstrip("/")) + 1 :]  # A path may end with a slash.
             self.add(LOOK, folder + name, found)
             return spec
 

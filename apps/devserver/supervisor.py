@@ -25,6 +25,7 @@ from .terminal import Terminal
 
 TICK = 1.0  # seconds between two looks at the files' stat, in case an event was lost
 DOUBT = 0.04  # seconds before an error is believed: a writer may have been stopped between truncating and writing
+NEWS = 500  # paths in one message
 DEADLY = 1.0  # seconds within which a server that ends by itself is not started again
 
 
@@ -78,7 +79,8 @@ class Supervisor:
         become_reaper()
         with self.terminal.signals(self.end) as wakeup:
             self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.forget_wakeups)
-            self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
+            if self.files.watcher.fd >= 0:
+                self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
             self.files.also([*self.installer.locks, self.dotenv.path])
             self.debugger.start()
             while not self.is_ending:
@@ -122,6 +124,8 @@ class Supervisor:
         """Do what no event asks for: look at the files themselves, reap, drop clients that linger."""
         started = time.monotonic()
         self.files.sweep()
+        if self.files.watcher.full:
+            self.terminal.unwatched()
         self.clients.dismiss_lingering()
         if not self.installer.pid:
             reap()
@@ -173,7 +177,8 @@ class Supervisor:
         if broken:
             self.resume(broken)
         elif self.live and self.live.serving:
-            news = [path for path in paths if path.startswith(self.files.folders)]
+            # Django forgets all templates for one that changed; a message can't hold any number.
+            news = [path for path in paths if path.startswith(self.files.folders)][:NEWS]
             if news and self.live.tell({"changed": news}):
                 self.unanswered = set(news)
 

@@ -12,6 +12,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Terminal:
     def __init__(self, root: str):
         self.root = root
+        self.is_unwatched_said = False
 
     def name(self, path: str) -> str:
         return os.path.relpath(path, self.root) if path.startswith("/") else path
@@ -36,6 +37,14 @@ class Terminal:
     def failed(self, failure: dict) -> None:
         place = f"{failure['where']}:{failure['line']}: " if failure["path"] else ""
         self.say(f"{place}{failure['title']}\nThe server goes on by itself when this is mended.")
+
+    def unwatched(self) -> None:
+        if not self.is_unwatched_said:
+            self.is_unwatched_said = True
+            self.say(
+                "The kernel gives no more file watches, so the files themselves are compared at each request. More: "
+                "sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512"
+            )
 
     def crashed(self) -> None:
         self.say("The server process ended by itself; starting another.")

@@ -1,6 +1,6 @@
 """What the live process was made from, in the order in which it used it."""
 
-from .project import FILE, LIST, LOOK, is_lasting, observe
+from .project import FILE, LIST, LOOK, SUFFIXES, is_lasting, observe
 
 
 class Trace:
@@ -29,10 +29,12 @@ class Trace:
     def related(self, path: str, is_folder: bool = False) -> list[tuple[str, str]]:
         """Return the records that may no longer hold when something happened to `path`."""
         folder, _, name = path.rpartition("/")
-        stem = name.partition(".")[0]
-        keys = [(FILE, path), (LOOK, f"{folder}/{stem}")]
-        if stem == "__init__":
-            keys.append((LOOK, folder))
+        stem, dot, suffix = name.partition(".")
+        keys = [(FILE, path)]
+        if dot + suffix in ("", *SUFFIXES):  # Else import finds nothing there: django.log is not django.
+            keys.append((LOOK, f"{folder}/{stem}"))
+            if stem == "__init__":
+                keys.append((LOOK, folder))
         if is_lasting(name):
             keys.append((LIST, folder))
         if is_folder:

@@ -11,6 +11,7 @@ MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
 OVERFLOW, IGNORED, ONLYDIR, ISDIR = 0x4000, 0x8000, 0x01000000, 0x40000000
 EVENTS = MODIFY | ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | ONLYDIR
+RENAMING = MOVED_FROM | MOVED_TO | CREATE | DELETE | ISDIR  # these change the names in a folder
 DONE = CLOSE_WRITE | MOVED_TO | ATTRIB  # after these the file is as its writer wants it
 
 SETTLE = 0.015  # seconds without a further event after which a file counts as written
@@ -28,21 +29,20 @@ class Watcher:
         self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self.folders: dict[int, str] = {}
         self.watches: dict[str, int] = {}
-        self.full = False  # the kernel's limit of watches is reached
+        self.full = self.fd < 0  # the kernel's limit of instances or watches is reached
 
     def fileno(self) -> int:
         return self.fd
 
     def watch(self, folder: str) -> None:
         """Watch a folder, or where it doesn't exist the nearest one above it, in which it would appear."""
-        while folder not in self.watches and folder:
+        while folder not in self.watches and folder and not self.full:
             number = libc.inotify_add_watch(self.fd, os.fsencode(folder), EVENTS)
             if number >= 0:
                 self.folders.setdefault(number, folder)
                 self.watches[folder] = number
             elif ctypes.get_errno() == 28:  # ENOSPC
                 self.full = True
-                return
             else:
                 folder = os.path.dirname(folder) if folder != "/" else ""
 
@@ -54,7 +54,7 @@ class Watcher:
 
     def drain(self):
         """Yield (path, event mask) for all that happened so far."""
-        while True:
+        while self.fd >= 0:
             try:
                 data = os.read(self.fd, 65536)
             except BlockingIOError:

@@ -1,8 +1,9 @@
 """The policies under which a page's script may run."""
 
 import pytest
+from django.http import HttpResponse
 
-from ..inject import allow
+from ..inject import Inject, allow
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,20 @@ def test_a_policy_changes_only_where_it_would_forbid_the_script(policy, allowed)
 
     assert headers == [("Content-Type", "text/html"), ("Content-Security-Policy", allowed.replace("NEW", nonce))]
     assert bool(nonce) == ("nonce" in allowed)
+
+
+def test_a_changed_page_has_none_of_the_marks_of_the_page_before():
+    """With its ETag a browser would be told 304 after a reload, show the old version again, and reload for ever."""
+    page = HttpResponse("<body>page</body>")
+    answers = []
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/html"), ("ETag", '"x"'), ("Last-Modified", "y"), ("X-A", "z")])
+        return page
+
+    body = b"".join(Inject(application, "version")({"REQUEST_METHOD": "GET"}, lambda *answer: answers.append(answer)))
+
+    assert b'data-version="version"' in body
+    [(status, headers, _)] = answers
+    assert headers == [("Content-Type", "text/html"), ("X-A", "z"), ("Content-Length", str(len(body)))]
+    assert status == "200 OK"

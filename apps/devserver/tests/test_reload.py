@@ -119,6 +119,60 @@ def test_a_file_that_belongs_to_nothing_is_no_reload(site):
     assert json.loads(site.text("/state"))["pid"] == pid
 
 
+def test_looking_for_installed_packages_is_no_use_of_the_folder(fresh_site):
+    """importlib.metadata lists each folder of sys.path, and the project's is the first."""
+    site = fresh_site
+    site.edit(
+        "config/settings.py",
+        "SECRET_KEY",
+        "import importlib.metadata\nimportlib.metadata.version('django')\nSECRET_KEY",
+    )
+    site.start()
+    pid = json.loads(site.text("/state"))["pid"]
+
+    site.write("nohup.out", "x")
+
+    assert json.loads(site.text("/state"))["pid"] == pid
+
+
+def test_a_folder_of_the_path_may_end_with_a_slash(fresh_site):
+    site = fresh_site
+    site.write("lib/words.py", "WORD = 'one'\n")
+    site.edit(
+        "manage.py",
+        "import os, sys",
+        "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib/'))",
+    )
+    site.edit(
+        "blog/views.py",
+        "def index(request):",
+        "from words import WORD\ndef index(request):\n    return HttpResponse(WORD)",
+    )
+    site.start()
+    assert site.text() == "one"
+
+    site.write("lib/words.py", "WORD = 'two'\n")
+    assert site.text() == "two"
+
+
+def test_a_link_is_what_it_leads_to(fresh_site):
+    site = fresh_site
+    target = site.root.with_name("elsewhere.py")
+    target.write_text("WORD = 'one'\n")
+    (site.root / "blog/linked.py").symlink_to(target)
+    site.edit(
+        "blog/views.py",
+        "def index(request):",
+        "from .linked import WORD\ndef index(request):\n    return HttpResponse(WORD)",
+    )
+    site.start()
+    assert site.text() == "one"
+
+    for word in ("two", "three", "four"):
+        target.write_text(f"WORD = '{word}'\n")
+        assert site.text() == word
+
+
 def test_a_new_module_that_was_looked_for_is_loaded(site):
     site.edit("shop/views.py", 'HttpResponse("shop")', 'HttpResponse("admin" if "admin" in WAS else "none")')
     site.edit(

@@ -1,13 +1,18 @@
 """When a touched file counts as written."""
 
+import ctypes
 import os
 import threading
 import time
+from types import SimpleNamespace
 
+import pytest
+
+from .. import watcher as watching
 from ..files import Files
-from ..project import FILE, Project, observe
+from ..project import FILE, LIST, LOOK, Project, observe
 from ..trace import Trace
-from ..watcher import Settling, Watcher, is_native
+from ..watcher import OVERFLOW, Settling, Watcher, is_native
 
 
 def drained(watcher, settling):
@@ -88,3 +93,113 @@ def test_where_no_event_comes_the_files_themselves_are_compared(tmp_path, monkey
     time.sleep(0.03)
 
     assert files.take() == {str(path)}
+
+
+@pytest.mark.parametrize("record", [(LOOK, "django"), (LIST, "")])
+def test_a_log_file_beside_what_was_used_holds_up_no_request(tmp_path, record):
+    """Import has looked for `django` in the project's own folder first, and something has listed that folder."""
+    kind, name = record
+    path = f"{tmp_path}/{name}".rstrip("/")
+    trace = Trace()
+    log = (tmp_path / "django.log").open("w")
+    trace.add(kind, path, observe(kind, path))
+    files = Files(Project(str(tmp_path)), trace)
+    files.watch(trace.values)
+
+    log.write("GET /")
+    log.flush()
+    files.collect()
+
+    assert files.wait() is None
+    log.close()
+
+
+@pytest.mark.parametrize("name", ["django.py", "django.cpython-312-x86_64-linux-gnu.so", "django"])
+def test_what_import_would_find_first_is_seen(tmp_path, name):
+    trace = Trace()
+    trace.add(LOOK, f"{tmp_path}/django", "")
+
+    assert trace.related(f"{tmp_path}/{name}") == [(LOOK, f"{tmp_path}/django")]
+
+
+def test_a_new_file_in_a_listed_folder_is_settled_when_it_is_closed(tmp_path):
+    trace = Trace()
+    trace.add(LIST, str(tmp_path), observe(LIST, str(tmp_path)))
+    files = Files(Project(str(tmp_path)), trace)
+    files.watch(trace.values)
+
+    (tmp_path / "new.txt").write_text("text")
+    files.collect()
+
+    assert files.take() == {str(tmp_path / "new.txt")}
+
+
+@pytest.mark.parametrize(("function", "number"), [("inotify_init1", 24), ("inotify_add_watch", 28)])
+def test_without_watches_the_files_themselves_are_compared(tmp_path, monkeypatch, function, number):
+    """EMFILE: this user has too many instances. ENOSPC: too many watches."""
+
+    def refuse(*_):
+        ctypes.set_errno(number)
+        return -1
+
+    library = SimpleNamespace(
+        inotify_init1=watching.libc.inotify_init1, inotify_add_watch=watching.libc.inotify_add_watch
+    )
+    monkeypatch.setattr(library, function, refuse)
+    monkeypatch.setattr(watching, "libc", library)
+    (tmp_path / "templates").mkdir()
+    for name in ("views.py", "templates/page.html"):
+        (tmp_path / name).write_text("old")
+    trace = Trace()
+    trace.add(FILE, f"{tmp_path}/views.py", observe(FILE, f"{tmp_path}/views.py"))
+    files = Files(Project(str(tmp_path)), trace)
+    files.watch(trace.values)
+    files.watch_below([f"{tmp_path}/templates"])
+
+    for name in ("views.py", "templates/page.html", "templates/new.html"):
+        (tmp_path / name).write_text("newer")
+    time.sleep(0.03)
+    files.collect()
+    time.sleep(0.03)
+
+    assert files.take() == {f"{tmp_path}/{name}" for name in ("views.py", "templates/page.html", "templates/new.html")}
+
+
+def test_lost_events_make_all_files_suspect(tmp_path, monkeypatch):
+    (tmp_path / "templates").mkdir()
+    page = tmp_path / "templates/page.html"
+    page.write_text("old")
+    files = Files(Project(str(tmp_path)), Trace())
+    files.watch_below([str(page.parent)])
+    monkeypatch.setattr(files.watcher, "drain", lambda: [("", OVERFLOW)])
+
+    files.collect()
+    time.sleep(0.03)
+
+    assert files.take() == {str(page)}
+
+
+@pytest.mark.parametrize("kind", ["above", "worktree", "none"])
+def test_the_lock_of_git_is_found(tmp_path, kind):
+    root = tmp_path / "repository/backend"
+    root.mkdir(parents=True)
+    folder = tmp_path / "main/.git/worktrees/one" if kind == "worktree" else tmp_path / "repository/.git"
+    if kind != "none":
+        folder.mkdir(parents=True)
+    if kind == "worktree":
+        (tmp_path / "repository/.git").write_text(f"gitdir: {folder}\n")
+    files = Files(Project(str(root)), Trace())
+    assert not files.is_git_busy()
+
+    if kind != "none":
+        (folder / "index.lock").touch()
+
+    assert files.is_git_busy() == (kind != "none")
+
+
+def test_names_that_are_no_text_are_names(tmp_path):
+    before = observe(LIST, str(tmp_path))
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.txt", "w"):
+        pass
+
+    assert observe(LIST, str(tmp_path)) != before
