@@ -4,6 +4,7 @@ import ctypes
 import os
 import threading
 import time
+from importlib.machinery import EXTENSION_SUFFIXES
 from types import SimpleNamespace
 
 import pytest
@@ -114,7 +115,7 @@ def test_a_log_file_beside_what_was_used_holds_up_no_request(tmp_path, record):
     log.close()
 
 
-@pytest.mark.parametrize("name", ["django.py", "django.cpython-312-x86_64-linux-gnu.so", "django"])
+@pytest.mark.parametrize("name", ["django.py", f"django{EXTENSION_SUFFIXES[0]}", "django"])
 def test_what_import_would_find_first_is_seen(tmp_path, name):
     trace = Trace()
     trace.add(LOOK, f"{tmp_path}/django", "")
