@@ -5,12 +5,14 @@ Python 3.9+, standard library only.
 
 import hashlib
 import os
+import re
 import time
 from pathlib import Path
 
 from production import ROOT, die
 
 CHUNK = 1 << 20  # bytes
+NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}\.dump")
 
 
 def stamp():
@@ -52,7 +54,9 @@ def backup(server):
         die(f"{shown(part)} cannot be written: {error.strerror}; no backup was written")
     finally:
         part.unlink(missing_ok=True)
-    for old in sorted(server.folder.glob("*.dump"))[: -int(keep)]:
+    # A file that somebody gave a name of their own is theirs, and stays.
+    before = [old for old in sorted(server.folder.glob("*.dump")) if NAME.fullmatch(old.name) and old != path]
+    for old in before[: max(0, len(before) + 1 - int(keep))]:
         old.unlink()
         old.with_suffix(".dump.sha256").unlink(missing_ok=True)
     print(f"Wrote {shown(path)}", flush=True)

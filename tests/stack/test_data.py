@@ -163,6 +163,21 @@ def test_backups_beyond_the_number_to_keep_go(project, dump):
         path.with_suffix(".dump.sha256").unlink()
 
 
+def test_backups_with_a_name_of_their_own_stay_and_take_no_place_of_another(project, dump):
+    """Their names sort behind those of all backups, as if they were newer."""
+    folder = project.path / "backups"
+    named = [folder / "before-upgrade.dump", folder / "named.dump"]
+    old = folder / "2020-01-01-000000.dump"
+    for path in (*named, old):
+        path.write_bytes(b"")
+
+    new = backup(project, KEEP="2")
+
+    assert set(folder.glob("*.dump")) == {*named, dump, new}
+    for path in (*named, new, new.with_suffix(".dump.sha256")):
+        path.unlink()
+
+
 def test_restore_brings_everything_back_and_keeps_what_was_there(project, dump):
     before = fingerprint(project)
     sql(project, "INSERT INTO pages_note (text, created) VALUES ('after the backup', now())")
