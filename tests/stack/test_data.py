@@ -143,6 +143,7 @@ def dump_of(project, statements):
 def test_backup_has_a_checksum_that_everybody_can_check(project, dump):
     assert dump.read_bytes().startswith(b"PGDMP")
     run("sha256sum", "--check", f"{dump.name}.sha256", cwd=dump.parent)
+    assert dump.stat().st_mode & 0o777 == 0o600
     assert sorted(path.suffix for path in dump.parent.iterdir()) == [".dump", ".sha256"]
     assert dump.name in project.make("backups").stdout
 
