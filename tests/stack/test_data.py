@@ -199,6 +199,29 @@ def test_restore_brings_everything_back_and_keeps_what_was_there(project, dump):
     assert fingerprint(project) == before
 
 
+def test_restore_that_is_interrupted_leaves_the_database_open(project, dump):
+    """A backend that does not end, because it is stopped, holds the exchange of the names up."""
+    before = fingerprint(project)
+    words = ["docker", "compose", "exec", "-T", "db", "psql", "-U", "app", "-c", "SELECT pg_sleep(99)"]
+    options = {"cwd": project.path, "env": environment(WEB_PORT=str(project.port)), "stderr": subprocess.DEVNULL}
+    query = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(99)'"
+    allowed = "SELECT datallowconn FROM pg_database WHERE datname = 'app'"
+
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, **options):
+        backend = wait_for(lambda: sql(project, query, "postgres"), "the backend")
+        project.compose("exec", "-T", "db", "kill", "-STOP", backend)
+        with subprocess.Popen(["bin/data", "docker", "restore", str(dump)], **options) as restore:
+            try:
+                wait_for(lambda: sql(project, allowed, "postgres") == "f", "the exchange of the names")
+                restore.send_signal(signal.SIGINT)
+                wait_for(lambda: sql(project, allowed, "postgres") == "t", "the database to be open again")
+            finally:
+                project.compose("exec", "-T", "db", "kill", "-CONT", backend)
+
+    assert restore.returncode != 0
+    assert fingerprint(project) == before
+
+
 def test_damaged_dumps_are_refused_and_change_nothing(project, dump, tmp_path):
     before = fingerprint(project)
     files = damaged(project, dump)
