@@ -2,12 +2,14 @@
 
 import os
 import re
+import signal
+import subprocess
 
 import pytest
 
 from tests.prod.load import Load
 from tests.prod.production import STYLESHEET
-from tests.stack.checkout import run
+from tests.stack.checkout import environment, run
 
 DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
 MIGRATION = """
@@ -150,6 +152,41 @@ def test_rollback_and_forward_by_hand(quick):
     assert asset(quick.request("/").body) == asset(first)
     quick.make("rollback", f"VERSION={after}")
     assert serving(quick) == after
+
+
+def running_tasks(production):
+    """Return the ids of the running tasks of web."""
+    words = ["docker", "service", "ps", "--quiet", "--filter=desired-state=running", f"{production.name}_web"]
+    return set(run(*words).stdout.split())
+
+
+def test_make_ps_and_restart_act_on_the_stack(stack):
+    before = running_tasks(stack)
+    listed = stack.make("ps", MODE="production").stdout
+
+    stack.make("restart", MODE="production")
+
+    assert f"{stack.name}_web.1" in listed
+    assert all(task[:12] in listed for task in before)
+    assert running_tasks(stack) & before == set()
+    assert stack.request("/").status == 200
+
+
+def test_logs_are_followed_until_control_c(stack):
+    words = ["make", "--no-print-directory", "logs", "MODE=production"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    with subprocess.Popen(words, cwd=stack.path, env=environment(**stack.variables), **options) as process:
+        stack.request("/")
+        services = {"db", "web", "nginx"}
+        while services:
+            line = process.stdout.readline()
+            assert line, f"the logs ended without {services}"
+            services -= set(re.findall(rf"{stack.name}_(\w+)\.", line))
+        # As the terminal does, to all of them.
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+
+    assert "Traceback" not in said
 
 
 def test_version_that_is_not_there_is_refused(stack):
