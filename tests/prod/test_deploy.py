@@ -242,3 +242,37 @@ def test_old_images_go_and_what_has_run_them(quick):
 
     listed = [line.split()[2] for line in quick.make("releases").stdout.splitlines()]
     assert listed == [serving(quick), newest]
+
+
+def test_release_may_need_variables_and_a_secret_that_are_new(quick):
+    """Its migration does too, and comes before the stack is changed."""
+    needs = """if SECRET_KEY != "only-for-this-line":
+    assert [env.str(name) for name in ("GREETING", "PRICE", "TOKEN")] == ["for $5", "$5", "of-this-test"]
+ALLOWED_HOSTS ="""
+    variables = ["HTTPS: ${HTTPS:-true}", "GREETING: ${GREETING}", "PRICE: $$5", "TOKEN_FILE: /run/secrets/token"]
+    secret = "secret_key: {file: secrets/secret_key}"
+    changes = [
+        ("config/settings.py", "ALLOWED_HOSTS =", needs),
+        ("compose.prod.yaml", variables[0], "\n      ".join(variables)),
+        ("compose.prod.yaml", "[postgres_password, secret_key]", "[postgres_password, secret_key, token]"),
+        ("compose.prod.yaml", secret, f"{secret}\n  token: {{file: secrets/token}}"),
+    ]
+    before = serving(quick)
+    for file, old, new in changes:
+        replace(quick, file, old, new)
+    (quick.path / "secrets/token").write_text("of-this-test")
+
+    with Load(quick) as load:
+        quick.make("deploy", GREETING="for $5")
+
+    assert load.failed == {}
+    assert serving(quick) != before
+    assert quick.exec("web", "sh", "-c", 'cat "$TOKEN_FILE"; echo " $GREETING"') == "of-this-test for $5\n"
+    # What has the label goes with the stack.
+    words = ["docker", "secret", "ls", "--format={{.Name}}", f"--filter=label=com.docker.stack.namespace={quick.name}"]
+    assert f"{quick.name}_token_" in run(*words).stdout
+
+    for file, old, new in reversed(changes):
+        replace(quick, file, new, old)
+    quick.make("deploy")
+    assert quick.exec("web", "ls", "/run/secrets").split() == ["postgres_password", "secret_key"]
