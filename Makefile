@@ -5,7 +5,7 @@ endif
 
 STACK_docker := docker compose
 STACK_native := bin/native
-STACK_production := bin/prod compose
+STACK_production := bin/prod
 STACK := $(STACK_$(MODE))
 RUN_docker := docker compose run --rm web
 RUN_native := bin/native

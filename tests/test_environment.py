@@ -297,4 +297,24 @@ def test_production_settings_leave_check_deploy_nothing_to_say():
         "check", "--deploy", "--fail-level=INFO", DEBUG="false", **{**PRODUCTION, "SECRET_KEY": "abcdeF3_" * 8}
     )
 
-    assert done.stderr + done.stdout == "System check identified no issues (0 silenced).\n"
+    # The two are decided: names below this one are their owner's to speak for.
+    assert done.stderr + done.stdout == "System check identified no issues (2 silenced).\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds", "subdomains"),
+    [
+        ({}, 31_536_000, False),
+        ({"HTTPS_PORT": "443"}, 31_536_000, False),
+        ({"HTTPS_PORT": "8443"}, 300, False),
+        ({"HTTPS_PORT": "8443", "SECURE_HSTS_SECONDS": "3600"}, 3600, False),
+        ({"SECURE_HSTS_INCLUDE_SUBDOMAINS": "true"}, 31_536_000, True),
+    ],
+)
+def test_browsers_are_bound_to_https_for_this_name_and_not_for_long_on_an_odd_port(
+    settings_of, variables, seconds, subdomains
+):
+    settings = settings_of(**PRODUCTION, **variables)
+
+    names = ("SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
+    assert [settings[name] for name in names] == [seconds, subdomains, subdomains]

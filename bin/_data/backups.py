@@ -5,16 +5,23 @@ Python 3.9+, standard library only.
 
 import hashlib
 import os
+import re
 import time
 from pathlib import Path
 
 from production import ROOT, die
 
 CHUNK = 1 << 20  # bytes
+NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}\.dump")
 
 
 def stamp():
     return time.strftime("%Y-%m-%d-%H%M%S")
+
+
+def private(name, flags):
+    """Open a file that nobody else of this machine may read: all that the database holds is in it."""
+    return os.open(name, flags, 0o600)
 
 
 def shown(path):
@@ -38,7 +45,7 @@ def backup(server):
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         server.folder.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
+        with open(part, "xb", opener=private) as file:
             dump = ["pg_dump", "--format=custom", "--username", server.user, server.database]
             if server.run(*dump, stdout=file).returncode:
                 die("pg_dump failed, see above; no backup was written")
@@ -52,7 +59,9 @@ def backup(server):
         die(f"{shown(part)} cannot be written: {error.strerror}; no backup was written")
     finally:
         part.unlink(missing_ok=True)
-    for old in sorted(server.folder.glob("*.dump"))[: -int(keep)]:
+    # A file that somebody gave a name of their own is theirs, and stays.
+    before = [old for old in sorted(server.folder.glob("*.dump")) if NAME.fullmatch(old.name) and old != path]
+    for old in before[: max(0, len(before) + 1 - int(keep))]:
         old.unlink()
         old.with_suffix(".dump.sha256").unlink(missing_ok=True)
     print(f"Wrote {shown(path)}", flush=True)

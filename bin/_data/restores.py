@@ -95,7 +95,7 @@ def swap(server, incoming):
             COMMIT;
             ALTER DATABASE {identifier(before)} ALLOW_CONNECTIONS true;
         """)
-    except SystemExit:
+    except BaseException:  # Control-C, too
         server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         raise
     return before

@@ -42,12 +42,14 @@ def swarm():
         run("docker", "swarm", "leave", "--force")
         # It outlives the Swarm, and its firewall rules outlive the engine: they would rewrite the addresses of
         # whichever network gets its subnet next. A stack's networks outlive it where it went in the same moment.
-        dead = ["docker", "network", "ls", "--quiet", "--filter=driver=overlay"]
+        listed = ["docker", "network", "ls", "--format={{.Driver}} {{.Name}}"]
 
         def gone():
-            for network in ["docker_gwbridge", *run(*dead).stdout.split()]:
-                run("docker", "network", "rm", "--force", network, check=False)
-            return not run(*dead).stdout and run(*dead[:3], "--filter=name=docker_gwbridge").stdout == ""
+            networks = [line.split() for line in run(*listed).stdout.splitlines()]
+            names = [name for driver, name in networks if driver == "overlay" or name == "docker_gwbridge"]
+            for name in names:
+                run("docker", "network", "rm", "--force", name, check=False)
+            return not names
 
         wait_for(gone, "the networks of the Swarm to go")
 

@@ -2,12 +2,14 @@
 
 import os
 import re
+import signal
+import subprocess
 
 import pytest
 
 from tests.prod.load import Load
 from tests.prod.production import STYLESHEET
-from tests.stack.checkout import run
+from tests.stack.checkout import environment, run
 
 DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
 MIGRATION = """
@@ -152,6 +154,41 @@ def test_rollback_and_forward_by_hand(quick):
     assert serving(quick) == after
 
 
+def running_tasks(production):
+    """Return the ids of the running tasks of web."""
+    words = ["docker", "service", "ps", "--quiet", "--filter=desired-state=running", f"{production.name}_web"]
+    return set(run(*words).stdout.split())
+
+
+def test_make_ps_and_restart_act_on_the_stack(stack):
+    before = running_tasks(stack)
+    listed = stack.make("ps", MODE="production").stdout
+
+    stack.make("restart", MODE="production")
+
+    assert f"{stack.name}_web.1" in listed
+    assert all(task[:12] in listed for task in before)
+    assert running_tasks(stack) & before == set()
+    assert stack.request("/").status == 200
+
+
+def test_logs_are_followed_until_control_c(stack):
+    words = ["make", "--no-print-directory", "logs", "MODE=production"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    with subprocess.Popen(words, cwd=stack.path, env=environment(**stack.variables), **options) as process:
+        stack.request("/")
+        services = {"db", "web", "nginx"}
+        while services:
+            line = process.stdout.readline()
+            assert line, f"the logs ended without {services}"
+            services -= set(re.findall(rf"{stack.name}_(\w+)\.", line))
+        # As the terminal does, to all of them.
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+
+    assert "Traceback" not in said
+
+
 def test_version_that_is_not_there_is_refused(stack):
     before = serving(stack)
 
@@ -205,3 +242,37 @@ def test_old_images_go_and_what_has_run_them(quick):
 
     listed = [line.split()[2] for line in quick.make("releases").stdout.splitlines()]
     assert listed == [serving(quick), newest]
+
+
+def test_release_may_need_variables_and_a_secret_that_are_new(quick):
+    """Its migration does too, and comes before the stack is changed."""
+    needs = """if SECRET_KEY != "only-for-this-line":
+    assert [env.str(name) for name in ("GREETING", "PRICE", "TOKEN")] == ["for $5", "$5", "of-this-test"]
+ALLOWED_HOSTS ="""
+    variables = ["HTTPS: ${HTTPS:-true}", "GREETING: ${GREETING}", "PRICE: $$5", "TOKEN_FILE: /run/secrets/token"]
+    secret = "secret_key: {file: secrets/secret_key}"
+    changes = [
+        ("config/settings.py", "ALLOWED_HOSTS =", needs),
+        ("compose.prod.yaml", variables[0], "\n      ".join(variables)),
+        ("compose.prod.yaml", "[postgres_password, secret_key]", "[postgres_password, secret_key, token]"),
+        ("compose.prod.yaml", secret, f"{secret}\n  token: {{file: secrets/token}}"),
+    ]
+    before = serving(quick)
+    for file, old, new in changes:
+        replace(quick, file, old, new)
+    (quick.path / "secrets/token").write_text("of-this-test")
+
+    with Load(quick) as load:
+        quick.make("deploy", GREETING="for $5")
+
+    assert load.failed == {}
+    assert serving(quick) != before
+    assert quick.exec("web", "sh", "-c", 'cat "$TOKEN_FILE"; echo " $GREETING"') == "of-this-test for $5\n"
+    # What has the label goes with the stack.
+    words = ["docker", "secret", "ls", "--format={{.Name}}", f"--filter=label=com.docker.stack.namespace={quick.name}"]
+    assert f"{quick.name}_token_" in run(*words).stdout
+
+    for file, old, new in reversed(changes):
+        replace(quick, file, new, old)
+    quick.make("deploy")
+    assert quick.exec("web", "ls", "/run/secrets").split() == ["postgres_password", "secret_key"]

@@ -56,6 +56,20 @@ def test_memory_processes_and_logs_have_an_end(containers):
         assert host["RestartPolicy"]["Name"] == "always"
 
 
+def test_uploads_that_fill_tmp_do_not_end_nginx(rehearsal):
+    """It is memory: without a size of its own, the container's limit would end what wrote into it."""
+    filled = rehearsal.run("bin/prod", "exec", "nginx", "sh", "-c", "head -c 600M /dev/zero >/tmp/fill", check=False)
+    try:
+        answer = rehearsal.request("/", tls=True)
+    finally:
+        rehearsal.exec("nginx", "rm", "-f", "/tmp/fill")
+
+    assert "No space left on device" in filled.stderr
+    assert answer.status == 200
+    [state] = rehearsal.inspect_all("nginx", "{{.RestartCount}},{{.State.OOMKilled}},{{.State.Running}}")
+    assert state == "0,false,true"
+
+
 def test_nothing_is_published_but_nginx(rehearsal, containers):
     published = {
         service: sorted(port["HostPort"] for ports in group[0]["HostConfig"]["PortBindings"].values() for port in ports)

@@ -143,6 +143,7 @@ def dump_of(project, statements):
 def test_backup_has_a_checksum_that_everybody_can_check(project, dump):
     assert dump.read_bytes().startswith(b"PGDMP")
     run("sha256sum", "--check", f"{dump.name}.sha256", cwd=dump.parent)
+    assert dump.stat().st_mode & 0o777 == 0o600
     assert sorted(path.suffix for path in dump.parent.iterdir()) == [".dump", ".sha256"]
     assert dump.name in project.make("backups").stdout
 
@@ -163,6 +164,21 @@ def test_backups_beyond_the_number_to_keep_go(project, dump):
         path.with_suffix(".dump.sha256").unlink()
 
 
+def test_backups_with_a_name_of_their_own_stay_and_take_no_place_of_another(project, dump):
+    """Their names sort behind those of all backups, as if they were newer."""
+    folder = project.path / "backups"
+    named = [folder / "before-upgrade.dump", folder / "named.dump"]
+    old = folder / "2020-01-01-000000.dump"
+    for path in (*named, old):
+        path.write_bytes(b"")
+
+    new = backup(project, KEEP="2")
+
+    assert set(folder.glob("*.dump")) == {*named, dump, new}
+    for path in (*named, new, new.with_suffix(".dump.sha256")):
+        path.unlink()
+
+
 def test_restore_brings_everything_back_and_keeps_what_was_there(project, dump):
     before = fingerprint(project)
     sql(project, "INSERT INTO pages_note (text, created) VALUES ('after the backup', now())")
@@ -180,6 +196,29 @@ def test_restore_brings_everything_back_and_keeps_what_was_there(project, dump):
     assert "after the backup" in project.page()
     project.make("restore", f"FILE={dump}")
     assert project.make("restore-forget").stdout.count("Dropped app_before_") == 2
+    assert fingerprint(project) == before
+
+
+def test_restore_that_is_interrupted_leaves_the_database_open(project, dump):
+    """A backend that does not end, because it is stopped, holds the exchange of the names up."""
+    before = fingerprint(project)
+    words = ["docker", "compose", "exec", "-T", "db", "psql", "-U", "app", "-c", "SELECT pg_sleep(99)"]
+    options = {"cwd": project.path, "env": environment(WEB_PORT=str(project.port)), "stderr": subprocess.DEVNULL}
+    query = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(99)'"
+    allowed = "SELECT datallowconn FROM pg_database WHERE datname = 'app'"
+
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, **options):
+        backend = wait_for(lambda: sql(project, query, "postgres"), "the backend")
+        project.compose("exec", "-T", "db", "kill", "-STOP", backend)
+        with subprocess.Popen(["bin/data", "docker", "restore", str(dump)], **options) as restore:
+            try:
+                wait_for(lambda: sql(project, allowed, "postgres") == "f", "the exchange of the names")
+                restore.send_signal(signal.SIGINT)
+                wait_for(lambda: sql(project, allowed, "postgres") == "t", "the database to be open again")
+            finally:
+                project.compose("exec", "-T", "db", "kill", "-CONT", backend)
+
+    assert restore.returncode != 0
     assert fingerprint(project) == before
 
 
