@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from tests.stack.checkout import Checkout, free_port, run, wait_for
 
 STYLESHEET = re.compile(r'href="(/static/[\w/]+\.[0-9a-f]{12}\.css)"')
+CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 TIMEOUT = 900  # seconds; a deploy may take minutes on a busy machine
 
 
@@ -71,6 +72,22 @@ class Production(Checkout):
         labels = ["com.docker.compose.project", "com.docker.stack.namespace"]
         listed = [run("docker", "ps", "-q", "--filter", f"label={label}={self.name}").stdout for label in labels]
         return "".join(listed).split()
+
+    def processes(self, service: str) -> list[dict[str, list[str]]]:
+        """Return the fields of /proc/PID/status of each process of a service, by name.
+
+        Of those alone that two looks see: what the engine starts in a container, such as a health check or the look
+        itself, is root for a moment on its way in.
+        """
+        looks = []
+        for _ in range(2):
+            text = self.exec(service, "sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null; true")
+            statuses = [
+                {name: values.split() for name, _, values in (line.partition(":") for line in part.splitlines())}
+                for part in re.split(r"^(?=Name:)", text, flags=re.M)[1:]
+            ]
+            looks.append({status["Pid"][0]: status for status in statuses})
+        return [status for pid, status in looks[1].items() if pid in looks[0]]
 
     def inspect_all(self, service: str, template: str) -> list[str]:
         """Return what the template makes of each container of a service of Compose, in a steady order."""
