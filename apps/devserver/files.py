@@ -12,6 +12,7 @@ from .trace import Trace
 from .watcher import ISDIR, OVERFLOW, RENAMING, Settling, Watcher, is_native
 
 GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a git that died
+LEISURE = 10  # times as long as it takes is the time between two looks at all templates and static files
 STALE = 0.02  # seconds for which one look at all files is enough, where events can't be trusted
 
 
@@ -31,7 +32,7 @@ class Files:
         self.settling = Settling(self.is_native)
         self.signatures: dict[str, tuple] = {}
         self.below: dict[str, tuple] = {}  # signatures of all files in `folders`, where no event tells of them
-        self.swept = 0.0
+        self.swept = self.next_look = 0.0
         self.git_lock = git_lock(project.root)
 
     def watch(self, keys) -> None:
@@ -102,11 +103,14 @@ class Files:
         signatures = {path: stat_of(path) for path in self.trace.places() | self.others}
         self.suspect(path for path, seen in signatures.items() if self.signatures.get(path, seen) != seen)
         self.signatures = signatures
-        if not self.is_native:
+        self.swept = time.monotonic()
+        if not self.is_native and self.swept > self.next_look:
             below = self.look_below()
             self.suspect(path for path in below.keys() | self.below.keys() if below.get(path) != self.below.get(path))
             self.below = below
-        self.swept = time.monotonic()
+            # Thousands of static files on a slow mount must not slow down each request.
+            now = time.monotonic()
+            self.next_look = now + LEISURE * (now - self.swept)
 
     def look_below(self) -> dict[str, tuple]:
         """Return the signatures of all files in the folders that Django asks for: no process names those it uses."""

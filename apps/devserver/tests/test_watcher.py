@@ -166,6 +166,20 @@ def test_without_watches_the_files_themselves_are_compared(tmp_path, monkeypatch
     assert files.take() == {f"{tmp_path}/{name}" for name in ("views.py", "templates/page.html", "templates/new.html")}
 
 
+def test_a_long_look_at_templates_is_not_taken_at_each_request(tmp_path, monkeypatch):
+    files = Files(Project(str(tmp_path)), Trace())
+    files.is_native = files.settling.is_native = False
+    looks = []
+    monkeypatch.setattr(files, "look_below", lambda: time.sleep(0.1) or looks.append(1) or {})
+    monkeypatch.setattr(files.watcher, "drain", lambda: ())
+
+    for _ in range(4):
+        time.sleep(0.03)
+        files.collect()
+
+    assert len(looks) == 1
+
+
 def test_lost_events_make_all_files_suspect(tmp_path, monkeypatch):
     (tmp_path / "templates").mkdir()
     page = tmp_path / "templates/page.html"
