@@ -9,6 +9,9 @@ import pytest
 
 from .. import pages
 
+# pytest-xdist has threads; the copies do nothing that would wait for one of them.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
 SIZE = 200  # pages; an exit status can count them
 KERNEL = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
 
