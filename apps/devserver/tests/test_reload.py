@@ -91,14 +91,13 @@ def test_a_server_that_runs_for_long_takes_as_many_snapshots(fresh_site):
     site = fresh_site
     site.edit("blog/models.py", "class Post", "import time; time.sleep(0.2)\nclass Post")
     site.start()
-    before = site.status()["snapshots"]
+    assert "shop/models.py" in site.status()["snapshots"]  # the next file that is read
     time.sleep(8)
 
     site.edit("config/settings.py", '"test"', '"another"')
     assert site.get() == (200, b"0000")
 
-    assert len(before) > 2
-    assert set(before) - set(site.status()["snapshots"]) == set()
+    assert "shop/models.py" in site.status()["snapshots"]
 
 
 def test_saving_without_a_change_is_no_reload(site):
