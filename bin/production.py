@@ -70,6 +70,7 @@ def compose(*words):
     return ["docker", "compose", "--project-name", stack(), "--file", FILE, *words]
 
 
+@functools.cache
 def model():
     """Return compose.prod.yaml as Compose reads it."""
     return json.loads(output(*compose("config", "--format", "json")))
