@@ -85,14 +85,13 @@ class Lineage:
             self.hear(message)
 
     def forget(self, live: Live) -> None:
-        if live is self.live:
-            self.hear({})  # It may have ended in the middle of an import: what it used until then is in its journal.
         self.loop.unregister(live.sock)
-        live.close()
         self.retired.discard(live)
         if live is self.live:
+            self.hear({})  # It may have ended in the middle of an import: what it used until then is in its journal.
             self.live = None
             self.ended(live)
+        live.close()
 
     def let_go(self) -> None:
         """End the live process: at once while it loads, after the requests it has when it serves."""
