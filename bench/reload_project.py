@@ -191,7 +191,8 @@ def generate(root: Path) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text.lstrip("\n"))
-    shutil.copytree(ROOT / "apps/devserver", root / "devserver", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    ignored = shutil.ignore_patterns("tests", "__pycache__")
+    shutil.copytree(ROOT / "django_fast_reload", root / "devserver", ignore=ignored)
     return root
 
 

@@ -40,7 +40,7 @@ if WEB_PORT:
 INSTALLED_APPS = [
     # Ahead of staticfiles, because all three have a `runserver` and the first one counts.
     "apps.stack",
-    "apps.devserver",
+    "django_fast_reload",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,7 +1,7 @@
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 
-from apps.devserver.management.commands.runserver import Command as RunserverCommand
+from django_fast_reload.management.commands.runserver import Command as RunserverCommand
 
 
 class Command(RunserverCommand):
