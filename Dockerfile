@@ -11,16 +11,16 @@ EXPOSE 8000
 
 # uv, at the locked version, installs the requirements and stays out of the production image.
 FROM base AS uv
-COPY requirements-dev.txt .
+COPY requirements/dev.txt .
 RUN --mount=type=cache,target=/root/.cache/pip \
-    sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt >uv.txt && \
+    sed -n '/^uv==/,/[^\\]$/p' dev.txt >uv.txt && \
     pip install --disable-pip-version-check --root-user-action=ignore --target=/uv -r uv.txt
 
 # Production: the locked requirements, the code, its static files under hashed names, an ordinary user, Gunicorn.
 FROM base AS prod
 RUN --mount=type=cache,target=/root/.cache/uv --mount=from=uv,source=/uv,target=/uv \
-    --mount=type=bind,source=requirements-prod.txt,target=requirements-prod.txt \
-    /uv/bin/uv pip sync --link-mode=copy --compile-bytecode requirements-prod.txt
+    --mount=type=bind,source=.stack,target=.stack --mount=type=bind,source=requirements,target=requirements \
+    /uv/bin/uv pip sync --require-hashes --link-mode=copy --compile-bytecode requirements/prod.txt
 # A new volume takes the folder's owner over, so that uploads can be written.
 RUN useradd --uid 10001 --no-create-home app && \
     install -d -o app -g app media
@@ -38,13 +38,36 @@ LABEL org.opencontainers.image.version=${VERSION} org.opencontainers.image.revis
 # Development: bind-mount the checkout over /app. It comes last, so `docker build .` makes this one.
 FROM base AS dev
 RUN --mount=type=cache,target=/root/.cache/uv --mount=from=uv,source=/uv,target=/uv \
-    --mount=type=bind,source=requirements-dev.txt,target=requirements-dev.txt \
-    /uv/bin/uv pip sync --link-mode=copy --compile-bytecode requirements-dev.txt && \
-    cp requirements-dev.txt /opt/venv/
-# Whoever owns the checkout may install into the environment while it runs.
+    --mount=type=bind,source=.stack,target=.stack --mount=type=bind,source=requirements,target=requirements \
+    /uv/bin/uv pip sync --require-hashes --link-mode=copy --compile-bytecode requirements/dev.txt && \
+    cp requirements/dev.txt /opt/venv/ && \
+    # The owner of the checkout installs into it while it runs. In a layer of its own, chmod would copy it all.
+    chmod -R a+rwX /opt/venv
 RUN useradd --uid 10001 --create-home app && \
-    chown app:app /app && chmod -R a+rwX /opt/venv /home/app
-COPY bin/as-owner /usr/local/bin/
+    chown app:app /app && chmod -R a+rwX /home/app
+# In the image, not in the environment: it repairs an environment that is broken.
+COPY --chmod=755 <<'EOF' /usr/local/bin/as-owner
+#!/bin/sh
+# as-owner CMD...: runs CMD in a development container as the owner of the checkout, on the locked requirements.
+# Files it writes then belong to the person who cloned the project, with no uid to configure. On a rootless engine
+# the owner appears as root, and root is right.
+set -eu
+cd /app
+owner=$(stat -c %u .)
+if [ "$(id -u)" = 0 ] && [ "$owner" != 0 ]; then
+    # Programs look their user up by uid; a uid from outside is in no list yet.
+    getent passwd "$owner" >/dev/null || echo "dev:x:$owner:$(stat -c %g .)::/home/app:/bin/bash" >>/etc/passwd
+    HOME=$(getent passwd "$owner" | cut -d: -f6)
+    export HOME
+    exec setpriv --reuid="$owner" --regid="$(stat -c %g .)" --clear-groups "$0" "$@"
+fi
+# An image older than the lock catches up here, so that a pull needs no rebuild to run.
+if ! cmp -s requirements/dev.txt /opt/venv/dev.txt; then
+    echo "requirements/dev.txt has changed since the image was built: installing." >&2
+    uv pip sync --quiet requirements/dev.txt && cp requirements/dev.txt /opt/venv/
+fi
+exec "$@"
+EOF
 COPY --chown=app:app . .
 ENV DEBUG=true \
     UV_CACHE_DIR=/tmp/uv

@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent
 def become_owner():
     """Start over as the checkout's owner where `docker compose exec` made this process root's.
 
-    The image's entrypoint does the same for `up` and `run`; see bin/as-owner.
+    The image's entrypoint does the same for `up` and `run`; see the Dockerfile.
     """
     if hasattr(os, "geteuid") and os.geteuid() == 0 != BASE_DIR.stat().st_uid and shutil.which("as-owner"):
         os.execvp("as-owner", ["as-owner", sys.executable, *sys.argv])
@@ -31,10 +31,10 @@ def main():
     try:
         from django.core.management import execute_from_command_line
 
-        from config.env import InvalidVariable
+        from django_compose_stack.env import InvalidVariable
     except ImportError as error:
         raise ImportError(
-            "Django is not installed for this Python. Run `bin/native python manage.py ...`, which installs it, "
+            "Django is not installed for this Python. Run `python3 .stack native python manage.py ...`, which installs it, "
             "or activate a virtual environment and run `pip install -r requirements.txt`."
         ) from error
     # A wrong variable is one line here, and a long traceback later. Every other fault is Django's to report.

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 FILES = ["config/settings.py", "config/urls.py", "apps/pages/apps.py", "apps/pages/models.py", "apps/pages/views.py"]
-LOCK = "requirements-dev.txt"
+LOCK = "requirements/dev.txt"
 PACKAGE = "humanize"  # small, and nobody needs it here
 TYPO = "\nTYPO = = 1\n"
 PAUSE = 0.005  # seconds between two requests

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.utils.csp import CSP
 
-from config.env import Env
+from django_compose_stack.env import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -39,7 +39,7 @@ if WEB_PORT:
 # One app a folder. `make app NAME=blog` adds yours after the last line that begins with "apps.
 INSTALLED_APPS = [
     # Ahead of staticfiles, because all three have a `runserver` and the first one counts.
-    "apps.stack",
+    "django_compose_stack",
     "django_fast_reload",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -53,7 +53,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # First, so that a probe needs no allowed host and is not redirected to https.
-    "apps.stack.health.HealthMiddleware",
+    "django_compose_stack.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -66,8 +66,8 @@ MIDDLEWARE = [
 if DEBUG:
     # For the dashboard: the requests of late, and a page with a button where a request fails for want of a migration.
     MIDDLEWARE[1:1] = [
-        "apps.stack.dashboard.requests.RequestsMiddleware",
-        "apps.stack.dashboard.report.ReportMiddleware",
+        "django_compose_stack.dashboard.requests.RequestsMiddleware",
+        "django_compose_stack.dashboard.report.ReportMiddleware",
     ]
 else:
     # In development runserver offers the static files itself.
@@ -105,7 +105,7 @@ elif postgres_host := env.str("POSTGRES_HOST", default=""):
     DATABASES = {
         "default": {
             # Django's own; in development it waits for a server that is still starting.
-            "ENGINE": "apps.stack.postgresql" if DEBUG else "django.db.backends.postgresql",
+            "ENGINE": "django_compose_stack.postgresql" if DEBUG else "django.db.backends.postgresql",
             "HOST": postgres_host,
             "PORT": env.int("POSTGRES_PORT", default=5432, low=1, high=65535),
             "NAME": env.str("POSTGRES_DB", default="app"),

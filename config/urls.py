@@ -7,8 +7,8 @@ urlpatterns = [
     path("", include("apps.pages.urls")),
     path("admin/", admin.site.urls),
 ]
-handler500 = "apps.stack.errors.server_error"
+handler500 = "django_compose_stack.errors.server_error"
 if settings.DEBUG:
     # First, so that no pattern of the project hides it; and last, where the project has no front page yet.
-    urlpatterns.insert(0, path("_stack/", include("apps.stack.dashboard.urls")))
+    urlpatterns.insert(0, path("_stack/", include("django_compose_stack.dashboard.urls")))
     urlpatterns.append(path("", RedirectView.as_view(pattern_name="stack:dashboard")))

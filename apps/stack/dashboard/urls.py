@@ -1,9 +1,0 @@
-from django.urls import path
-
-from apps.stack.dashboard import views
-
-app_name = "stack"
-urlpatterns = [
-    path("", views.dashboard, name="dashboard"),
-    path("migrate/", views.migrate, name="migrate"),
-]

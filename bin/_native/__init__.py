@@ -1,1 +1,0 @@
-"""What bin/native does. Any Python from 3.8 on may begin it, so these modules keep to that version."""

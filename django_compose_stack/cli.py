@@ -1,0 +1,100 @@
+"""The program: python3 .stack COMMAND, and behind each target of the Makefile.
+
+Python 3.8 or newer, standard library only. A command's modules are imported when it runs, so that each starts quickly
+and works where the others would not.
+"""
+
+import os
+import shlex
+import sys
+from importlib import import_module
+
+from django_compose_stack.host.mode import mode
+from django_compose_stack.host.process import Failure
+
+# Command: module and function, and what it takes: at least, at most, and how that is written.
+DEVELOPMENT = "development"
+COMMANDS = {
+    "up": (DEVELOPMENT, "up", 0, 0, ""),
+    "down": (DEVELOPMENT, "down", 0, 0, ""),
+    "restart": (DEVELOPMENT, "restart", 0, 0, ""),
+    "logs": (DEVELOPMENT, "logs", 0, 0, ""),
+    "ps": (DEVELOPMENT, "ps", 0, 0, ""),
+    "open": (DEVELOPMENT, "open_page", 0, 0, ""),
+    "share": ("share", "share", 0, 1, "[LAN_ADDRESS]"),
+    "debug": (DEVELOPMENT, "debug", 0, 0, ""),
+    "bash": (DEVELOPMENT, "bash", 0, 0, ""),
+    "shell": (DEVELOPMENT, "shell", 0, 0, ""),
+    "dbshell": (DEVELOPMENT, "dbshell", 0, 0, ""),
+    "migrate": (DEVELOPMENT, "migrate", 0, 0, ""),
+    "migrations": (DEVELOPMENT, "migrations", 0, 0, ""),
+    "superuser": (DEVELOPMENT, "superuser", 0, 0, ""),
+    "run": (DEVELOPMENT, "in_web", 1, None, "CMD..."),
+    "app": (DEVELOPMENT, "app", 1, 1, "NAME"),
+    "test": (DEVELOPMENT, "test", 0, None, "[PYTEST-OPTION...]"),
+    "lint": (DEVELOPMENT, "lint", 0, 0, ""),
+    "format": (DEVELOPMENT, "format_code", 0, 0, ""),
+    "check": (DEVELOPMENT, "check", 0, 0, ""),
+    "reset": (DEVELOPMENT, "reset", 0, 0, ""),
+    "add": ("dependencies", "add", 1, 1, "PACKAGE"),
+    "lock": ("dependencies", "lock", 0, None, "[UV-OPTION...]"),
+    "write-locks": ("dependencies", "write", 0, None, "[add PACKAGE] [UV-OPTION...]"),
+    "backup": ("data.commands", "backup", 0, 0, ""),
+    "backups": ("data.commands", "backups", 0, 0, ""),
+    "restore": ("data.commands", "restore", 1, 1, "FILE"),
+    "restore-undo": ("data.commands", "restore-undo", 0, 0, ""),
+    "restore-forget": ("data.commands", "restore-forget", 0, 0, ""),
+    "db-password": ("data.commands", "db-password", 0, 0, ""),
+    "upgrade-db": ("data.commands", "upgrade-db", 1, 1, "TO"),
+    "prod-up": ("production.rehearsal", "up", 0, 0, ""),
+    "prod-down": ("production.rehearsal", "down", 0, 0, ""),
+    "prod-compose": ("production.rehearsal", "pass_on", 1, None, "ARGUMENT..."),
+    "prod-exec": ("production.rehearsal", "execute", 2, None, "SERVICE CMD..."),
+    "deploy": ("production.release", "deploy", 0, 0, ""),
+    "rollback": ("production.release", "rollback", 0, 1, "[VERSION]"),
+    "releases": ("production.release", "show", 0, 0, ""),
+    "doctor": ("doctor.command", "main", 0, 2, "[--fix] [--json]"),
+    "native": ("native.start", "main", 0, None, "CMD..."),
+}
+# What takes its words as one list and returns the exit status.
+PROGRAMS = {"doctor", "native"}
+NOT_IN_PRODUCTION = {
+    "up", "down", "open", "share", "debug", "reset", "app", "add", "lock", "migrations", "test", "lint", "format",
+}  # fmt: skip
+
+
+def main(words):
+    """Run the command that `words` name, and return its exit status."""
+    if not words or words[0] in ("help", "-h", "--help"):
+        print("python3 .stack COMMAND, of these; `make help` says what each does:\n")
+        print("\n".join(f"  {name} {entry[4]}".rstrip() for name, entry in COMMANDS.items()))
+        return 0 if words else 2
+    name, *rest = words
+    if name not in COMMANDS:
+        print(f"stack: there is no command {name!r}. See: python3 .stack help", file=sys.stderr)
+        return 2
+    module, function, least, most, usage = COMMANDS[name]
+    if not rest and os.environ.get("ARGS") and most is None:
+        rest = shlex.split(os.environ["ARGS"])
+    if len(rest) < least or (most is not None and len(rest) > most):
+        hint = f" Try: make {name} {usage}=…" if least == most == 1 else ""
+        problem = f"{usage} is missing" if len(rest) < least else f"{rest[-1]!r} is one word too many"
+        print(f"stack: {name}: {problem}. Expected: python3 .stack {name} {usage}".rstrip() + f".{hint}", file=sys.stderr)
+        return 2
+    if name in NOT_IN_PRODUCTION and os.environ.get("MODE") == "production":
+        print(f"stack: '{name}' is not for production. See: make help", file=sys.stderr)
+        return 2
+    try:
+        loaded = import_module(f"django_compose_stack.{module}")
+        if name in PROGRAMS:
+            return getattr(loaded, function)(rest)
+        if module == "data.commands":
+            loaded.main(mode(), name, *rest)
+        else:
+            getattr(loaded, function)(*rest)
+    except Failure as failure:
+        print(f"stack: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,83 @@
+"""The environment and the settings as they were read, secrets hidden, and where each value came from."""
+
+import os
+import re
+from pprint import pformat
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.views.debug import get_default_exception_reporter_filter
+
+from django_compose_stack.dashboard import network
+from django_compose_stack.host import dotenv
+from config.settings import env
+
+HIDDEN = "hidden"
+
+
+class Variable(NamedTuple):
+    """One variable. value: as text, HIDDEN for a secret; origin: where it was read; warning: what is odd about it."""
+
+    name: str
+    value: str
+    origin: str
+    warning: str = ""
+
+
+def lines_of_file() -> dict[str, dotenv.Reading]:
+    """Return what .env sets, empty values left out; empty where there is no such file."""
+    path = settings.BASE_DIR / ".env"
+    text = path.read_text() if path.exists() else ""
+    return {reading.name: reading for reading in dotenv.read(text, os.environ) if reading.django}
+
+
+def compose_file() -> str:
+    path = settings.BASE_DIR / "compose.yaml"
+    return path.read_text() if path.exists() else ""
+
+
+def variables() -> list[Variable]:
+    """Return each variable that the settings read, in that order, then those of .env that they do not."""
+    lines, compose = lines_of_file(), compose_file()
+    found = [variable(name, value, lines.get(name), compose) for name, value in env.values_read.items()]
+    for name, reading in lines.items():
+        if name not in env.values_read:
+            is_used = f"${{{name}" in compose
+            warning = "" if is_used else "Nothing reads it. A spelling mistake?"
+            origin = f".env, line {reading.line}" + (", for Compose" if is_used else "")
+            found.append(Variable(name, shown(name, reading.django), origin, warning))
+    return found
+
+
+def variable(name: str, value: Any, reading: dotenv.Reading | None, compose: str) -> Variable:
+    """Describe a variable from its value, its line of .env and the text of compose.yaml."""
+    warning, by_compose = "", network.IN_CONTAINER and re.search(rf"^ +{name}: ", compose, re.M)
+    if outer := os.environ.get(name):
+        origin = "compose.yaml" if by_compose else "process environment"
+        if reading and reading.django == outer:
+            origin = f".env, line {reading.line}" + (", through compose.yaml" if by_compose else "")
+        elif reading:
+            warning = f"Line {reading.line} of .env says otherwise."
+            warning += " It counts after: make up" if by_compose else " The process environment wins."
+    elif path := os.environ.get(f"{name}_FILE"):
+        origin = f"the file {path}"
+    elif reading:
+        origin = f".env, line {reading.line}"
+    else:
+        # A default stands in settings.py for everybody to read.
+        return Variable(name, "" if value is None else str(value), "default")
+    return Variable(name, shown(name, value), origin, warning)
+
+
+def shown(name: str, value: Any) -> str:
+    return HIDDEN if dotenv.SECRET.search(name) else str(value)
+
+
+def changed_settings() -> list[tuple[str, str]]:
+    """Return the settings that settings.py sets, with Django's own masks over secrets, and over those in URLs."""
+    safe = get_default_exception_reporter_filter().get_safe_settings()
+    return [
+        (name, re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", pformat(value, width=100)))
+        for name, value in safe.items()
+        if settings.is_overridden(name)
+    ]

@@ -1,0 +1,48 @@
+"""What is installed against what the lock asks for. What is newer than the lock only the package index knows."""
+
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from django.conf import settings
+
+LOCKS = ("requirements.txt", "requirements/dev.txt")
+
+
+class Package(NamedTuple):
+    """A package of the lock. installed: "" where it is not."""
+
+    name: str
+    installed: str
+    locked: str
+
+    @property
+    def differs(self) -> bool:
+        return self.installed != self.locked
+
+
+def installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def packages() -> list[Package]:
+    """Return the packages that the project runs on, then those of development that differ from the lock."""
+    found: dict[str, Package] = {}
+    for lock in LOCKS:
+        path = settings.BASE_DIR / lock
+        text = path.read_text() if path.exists() else ""
+        for name, locked, marker in re.findall(r"^([\w.-]+)==([^\s;\\]+) *(;?)", text, re.M):
+            package = Package(name, installed(name), locked)
+            # Behind a marker stands a package for another platform, as a rule.
+            is_elsewhere = marker and not package.installed
+            if name not in found and not is_elsewhere and (lock == LOCKS[0] or package.differs):
+                found[name] = package
+    return list(found.values())
+
+
+def python() -> str:
+    return platform.python_version()

@@ -1,0 +1,70 @@
+import io
+import threading
+
+import django
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from django_compose_stack.dashboard import network, qr, reloads, requests, stations, variables, versions
+from django_compose_stack.dashboard.database import look
+from django_compose_stack.dashboard.local import development_only, why_not_local
+
+one_at_a_time = threading.Lock()
+
+
+@require_safe
+@development_only
+def dashboard(request: HttpRequest) -> HttpResponse:
+    return render(request, "stack/dashboard.html", state(request))
+
+
+def state(request: HttpRequest) -> dict[str, object]:
+    """Return what the dashboard shows, read at this moment."""
+    port = int(request.META["SERVER_PORT"])
+    listens = network.listening(port)
+    itself = "127.0.0.1" if network.is_open("127.0.0.1", listens) or not listens else listens[0]
+    database = look()
+    return {
+        "database": database,
+        "stations": stations.chain(request, listens, database),
+        "addresses": stations.addresses(port, listens),
+        "shared": stations.shared(port),
+        "in_container": network.IN_CONTAINER,
+        "not_local": why_not_local(request),
+        "qr": qr.svg(stations.shared(port)) if settings.SHARED_AT else "",
+        "requests": requests.recent(),
+        "reloads": reloads.recent(itself, port),
+        "variables": variables.variables(),
+        "settings": variables.changed_settings(),
+        "packages": versions.packages(),
+        "versions": [f"Python {versions.python()}", f"Django {django.get_version()}", database.label],
+    }
+
+
+@require_POST
+@development_only
+def migrate(request: HttpRequest) -> HttpResponse:
+    """Apply the migrations, then go on to the page named by `next`; say why where that fails."""
+    if reason := why_not_local(request):
+        raise PermissionDenied(f"{reason} Run: make migrate")
+    output = io.StringIO()
+    error = look().reason
+    if not error:
+        try:
+            # A second click waits, and finds nothing left to do.
+            with one_at_a_time:
+                call_command("migrate", interactive=False, no_color=True, stdout=output, stderr=output)
+        except Exception as failure:
+            # Whatever a migration raises is the developer's to see, on the page that started it.
+            error = f"{type(failure).__name__}: {failure}".strip()
+    if error:
+        context = {"error": error, "output": output.getvalue()}
+        return render(request, "stack/failed.html", context, status=500)
+    target = request.POST.get("next", "")
+    allowed = url_has_allowed_host_and_scheme(target, allowed_hosts=None) and target.startswith("/")
+    return redirect(target if allowed else "stack:dashboard")

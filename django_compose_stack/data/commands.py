@@ -1,0 +1,51 @@
+"""Backups of the database, and what needs one, on the server of the mode: docker, native or production.
+
+Python 3.9+, standard library only.
+"""
+
+import signal
+import sys
+
+from django_compose_stack.data.backups import backup, shown, whole
+from django_compose_stack.data.restores import forget, kept, restore, undo
+from django_compose_stack.data.server import SERVERS, identifier, literal
+from django_compose_stack.data.upgrades import upgrade
+from django_compose_stack.host.process import die
+
+
+def backups(server):
+    for path in sorted(server.folder.glob("*.dump")):
+        print(f"{shown(path)}  {path.stat().st_size / 1e6:.1f} MB")
+    for name in kept(server):
+        print(f"database {name}, as it was before a restore")
+
+
+def password(server):
+    if not hasattr(server, "password"):
+        die("without Docker the database has a password of its own, in .postgres/, and needs none in .env")
+    # Over the socket, which needs no password. By stdin, so that no list of processes shows it.
+    server.sql(f"ALTER ROLE {identifier(server.user)} PASSWORD {literal(server.password())}")
+    server.restart_web()
+    print(f"{server.user} has the configured password now")
+
+
+ACTIONS = {
+    "backup": backup,
+    "backups": backups,
+    "restore": restore,
+    "restore-undo": undo,
+    "restore-forget": forget,
+    "db-password": password,
+    "upgrade-db": upgrade,
+}
+
+
+def main(mode, action, *words):
+    # A lost terminal, too, ends in what is to be done finally: what was stopped runs again, no half of a file stays.
+    for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
+    if action == "restore":
+        # Before a server is started for a file that is not whole.
+        words = [whole(*words)]
+    ACTIONS[action](SERVERS[mode](), *words)

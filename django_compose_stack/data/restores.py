@@ -1,0 +1,121 @@
+"""Restores: into a database beside the present one, which then takes its name.
+
+Python 3.9+, standard library only.
+"""
+
+import subprocess
+
+from django_compose_stack.host.process import die
+
+from django_compose_stack.data.backups import shown, stamp
+from django_compose_stack.data.server import identifier, literal
+
+PATIENCE = 10  # seconds
+SLOWEST = 1_000_000  # bytes a second; reading alone takes a small part of that
+ENDLESS = "pg_restore comes to no end with it"
+
+
+def migrations(server, database):
+    """Return what django_migrations of a database holds; None where there is no such table."""
+    columns = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'"
+    columns += " AND table_name = 'django_migrations' AND column_name IN ('app', 'name')"
+    if server.sql(columns, database) != "2":
+        return None
+    return set(server.sql("SELECT app || '.' || name FROM django_migrations", database).split())
+
+
+def check_content(server, incoming):
+    """Return why a loaded database cannot be this project's; empty where it can.
+
+    Its migrations must be those of the present database, or fewer, or more: another project's are neither.
+    """
+    found = migrations(server, incoming)
+    if not found:
+        return "it has no migrations in it, so it is no database of a Django project"
+    present = migrations(server, server.database)
+    if present and not (found <= present or found >= present):
+        strange = sorted(found - present)
+        return f"it is of another project: {strange[0]} was applied there, and {sorted(present - found)[0]} was not"
+    return ""
+
+
+def unreadable(server, path):
+    """Return why pg_restore cannot read a backup to its end; empty where it can.
+
+    Bounded, because it reads for ever where a damaged file says that a block is longer than what is compressed in it.
+    """
+    seconds = PATIENCE + path.stat().st_size // SLOWEST
+    words = [*server.bound(seconds), "pg_restore", "--file=/dev/null"]
+    try:
+        with path.open("rb") as file:
+            done = server.run(*words, stdin=file, stderr=subprocess.PIPE, text=True, timeout=2 * seconds)
+    except subprocess.TimeoutExpired:
+        return ENDLESS
+    return (done.stderr.strip() or ENDLESS) if done.returncode else ""
+
+
+def restore(server, path):
+    """Load the backup, which `whole` has looked at, and make it the database; else leave all as it is."""
+    refused = f"{path} was not restored, and the database is as it was"
+    if problem := unreadable(server, path):
+        die(f"{refused}: {problem}")
+    incoming = f"{server.database}_incoming"
+    server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
+    server.sql(f"CREATE DATABASE {identifier(incoming)} TEMPLATE template0")
+    try:
+        words = ["pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--username", server.user]
+        with path.open("rb") as file:
+            done = server.run(*words, "--dbname", incoming, stdin=file, stderr=subprocess.PIPE, text=True)
+        problem = done.stderr.strip() if done.returncode else check_content(server, incoming)
+        if problem:
+            die(f"{refused}: {problem}")
+        server.sql("ANALYZE", incoming)
+        before = swap(server, incoming)
+    finally:
+        server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
+    print(f"Restored {shown(path)}. The database as it was before is kept as {before}: make restore-undo takes it")
+    print("back, make restore-forget drops it. Migrations that the backup lacks: make migrate")
+
+
+def swap(server, incoming):
+    """Make `incoming` the database, and return the name under which the one of now is kept.
+
+    Both names change in one transaction; requests meanwhile wait or are answered with 503.
+    """
+    before = f"{server.database}_before_{stamp()}"
+    name = identifier(server.database)
+    try:
+        server.sql(f"""
+            ALTER DATABASE {name} ALLOW_CONNECTIONS false;
+            SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+             WHERE datname = {literal(server.database)};
+            BEGIN;
+            ALTER DATABASE {name} RENAME TO {identifier(before)};
+            ALTER DATABASE {identifier(incoming)} RENAME TO {name};
+            COMMIT;
+            ALTER DATABASE {identifier(before)} ALLOW_CONNECTIONS true;
+        """)
+    except BaseException:  # Control-C, too
+        server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        raise
+    return before
+
+
+def kept(server):
+    """Return the names of the databases that restores have kept, oldest first."""
+    pattern = literal(f"^{server.database}_before_[0-9-]+$")
+    return server.sql(f"SELECT datname FROM pg_database WHERE datname ~ {pattern} ORDER BY 1").split()
+
+
+def undo(server):
+    names = kept(server)
+    if not names:
+        die("no restore has kept a database. See: make backups")
+    before = swap(server, names[-1])
+    print(f"{names[-1]} is the database again. The one of the restore is kept as {before}")
+
+
+def forget(server):
+    for name in kept(server):
+        server.sql(f"DROP DATABASE {identifier(name)} WITH (FORCE)")
+        print(f"Dropped {name}")

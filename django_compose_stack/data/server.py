@@ -1,0 +1,174 @@
+"""The databases that the data commands work on: without Docker, of compose.yaml, of compose.prod.yaml.
+
+Python 3.9+, standard library only.
+"""
+
+import json
+import os
+import subprocess
+
+from django_compose_stack.host.process import die, must, output
+from django_compose_stack.host.project import ROOT, program
+from django_compose_stack.production import engine as production
+
+
+def literal(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+def inside(container):
+    return ("docker", "exec", "--interactive", container)
+
+
+class Server:
+    """A server that runs, whose programs need no password.
+
+    prefix: the words before a command that make it run beside the server.
+    """
+
+    def __init__(self, prefix, user, database):
+        self.prefix = prefix
+        self.user = user
+        self.database = database
+
+    def run(self, *words, **options):
+        return subprocess.run([*self.prefix, *words], cwd=ROOT, **options)
+
+    def bound(self, seconds):
+        """Return the words that end a command after so many seconds, where ending `run` would leave it running."""
+        return ()
+
+    def output(self, *words, **options):
+        """Return what a command prints, stripped; exit with its error where it fails."""
+        done = self.run(*words, capture_output=True, text=True, **options)
+        if done.returncode:
+            die(f"{words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout.strip()
+
+    def sql(self, statements, database="postgres"):
+        """Run SQL, one statement after the other, and return the rows as psql -At prints them."""
+        words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--username", self.user, "--dbname", database]
+        return self.output(*words, input=statements)
+
+    def rows(self):
+        """Return how many rows each table has, as {"schema.table": "count"}."""
+        listed = self.sql(
+            "SELECT format('SELECT %L, count(*) FROM %I.%I', schemaname || '.' || tablename, schemaname, tablename)"
+            " FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 \\gexec",
+            self.database,
+        )
+        return dict(line.rsplit("|", 1) for line in listed.splitlines())
+
+
+def names(prefix, *variables):
+    """Return the values that variables have beside the server."""
+    command = " ".join(f'"${name}"' for name in variables)
+    done = subprocess.run([*prefix, "sh", "-c", f"printf '%s\\n' {command}"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        die(done.stderr.strip())
+    return done.stdout.splitlines()
+
+
+class Native(Server):
+    """The one of native mode, which says itself where it is."""
+
+    folder = ROOT / "backups"
+
+    def __init__(self):
+        prefix = tuple(program("native"))
+        super().__init__(prefix, *names(prefix, "PGUSER", "PGDATABASE"))
+
+
+class Docker(Server):
+    """The one of compose.yaml, started where it does not run."""
+
+    folder = ROOT / "backups"
+
+    def __init__(self):
+        self.connect()
+
+    def connect(self):
+        self.compose("up", "--detach", "--quiet-pull", "--wait", "db")
+        self.enter(self.listed("ps", "--quiet", "db"))
+
+    def enter(self, container):
+        self.container = container
+        super().__init__(inside(container), *names(inside(container), "POSTGRES_USER", "POSTGRES_DB"))
+
+    def bound(self, seconds):
+        return ("timeout", "-s", "KILL", str(seconds))
+
+    def compose(self, *words, **variables):
+        command = ["docker", "compose", *words]
+        if subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode:
+            die(f"`{' '.join(command)}` failed, see above")
+
+    def listed(self, *words):
+        return subprocess.run(["docker", "compose", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    def password(self):
+        """Return the password that web uses from its next start on."""
+        services = json.loads(self.listed("config", "--format=json"))["services"]
+        # Compose doubles each $ in what it prints, for whoever reads it as a Compose file again.
+        return services["db"]["environment"]["POSTGRES_PASSWORD"].replace("$$", "$")
+
+    def stop_web(self):
+        """Stop what writes to the database."""
+        self.was_up = bool(self.listed("ps", "--quiet", "web"))
+        self.compose("stop", "web")
+
+    def start_again(self, **variables):
+        """Start db, and web where it ran, as .env and the variables want them."""
+        self.compose("up", "--detach", "--wait", "db", *(["web"] if self.was_up else []), **variables)
+
+    def restart_web(self):
+        self.was_up = bool(self.listed("ps", "--quiet", "web"))
+        self.start_again()
+
+
+class Production(Docker):
+    """The one of compose.prod.yaml on this engine, Compose's or a stack's."""
+
+    def __init__(self):
+        self.folder = ROOT / "backups" / production.stack()
+        self.web = f"{production.stack()}_web"
+        super().__init__()
+
+    def connect(self):
+        self.enter(production.container("db"))
+
+    def version(self):
+        """Return the version that web serves as a service of a stack; empty where it is Compose's."""
+        template = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+        return output("docker", "service", "inspect", "--format", template, self.web).rpartition(":")[2]
+
+    def compose(self, *words, **variables):
+        must(*production.compose(*words), env={**production.environment(), **variables})
+
+    def password(self):
+        return (production.SECRETS / "postgres_password").read_text().rstrip("\r\n")
+
+    def stop_web(self):
+        if self.version():
+            must("docker", "service", "scale", "--detach=false", f"{self.web}=0", stdout=subprocess.DEVNULL)
+        else:
+            self.compose("stop", "web")
+
+    def start_again(self, **variables):
+        if version := self.version():
+            must(*program("rollback", version), env={**production.environment(), **variables})
+        else:
+            self.compose("up", "--detach", "--wait", "db", "web", "nginx", **variables)
+
+    def restart_web(self):
+        if not self.version():
+            # Made anew, because an editor may have put another file in the place of the mounted one.
+            self.compose("rm", "--force", "--stop", "web")
+        self.start_again()
+
+
+SERVERS = {"docker": Docker, "native": Native, "production": Production}

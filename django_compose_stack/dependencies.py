@@ -1,0 +1,71 @@
+"""The lock files: requirements.txt and requirements/*.txt, written from pyproject.toml by uv.
+
+Python 3.8 or newer, standard library only.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from django_compose_stack.development import in_web, native, web_container
+from django_compose_stack.host.mode import mode
+from django_compose_stack.host.process import must, show
+from django_compose_stack.host.project import LAUNCHER, ROOT
+
+GROUPS = ("", "dev", "native", "prod")
+# The oldest Python that the project supports; the lock holds for it and for every newer one.
+PYTHON = "3.12"
+
+
+def path_of(group):
+    return Path(f"requirements/{group}.txt" if group else "requirements.txt")
+
+
+def add(package):
+    in_web("python", LAUNCHER, "write-locks", "add", package)
+    install()
+
+
+def lock(*options):
+    in_web("python", LAUNCHER, "write-locks", *options)
+    install()
+
+
+def install():
+    """Give the locked requirements to what runs, and to what runs next."""
+    if mode() == "native":
+        return native("true")
+    show("docker", "compose", "build", "--quiet")
+    if web_container():
+        must("docker", "compose", "exec", "-T", "web", "as-owner", "true")
+
+
+def write(*words):
+    """Write the lock files, in the environment where uv is: for every platform and Python that the project supports.
+
+    add PACKAGE adds to pyproject.toml first. A package that cannot be resolved leaves all files as they were.
+    """
+    if os.environ.get("VIRTUAL_ENV"):
+        # Else uv may fetch a Python of its own to add a package with.
+        os.environ["UV_PYTHON"] = f"{os.environ['VIRTUAL_ENV']}/bin/python"
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        # The wheels in .stack are named by their path from here.
+        shutil.copytree(str(ROOT / LAUNCHER), str(work / LAUNCHER))
+        shutil.copytree(str(ROOT / "requirements"), str(work / "requirements"))
+        for name in ("pyproject.toml", "requirements.txt"):
+            shutil.copy(str(ROOT / name), str(work / name))
+        if words[:1] == ("add",):
+            must("uv", "add", "--quiet", "--frozen", words[1], cwd=work)
+            words = words[2:]
+        compile_one = ["uv", "pip", "compile", "--quiet", "--universal", f"--python-version={PYTHON}"]
+        compile_one += ["--generate-hashes", "--no-annotate", "--custom-compile-command=make lock"]
+        for group in GROUPS:
+            options = [f"--group={group}"] if group else []
+            target = [f"--output-file={path_of(group)}", *words, "pyproject.toml"]
+            must(*compile_one, *options, *target, cwd=work, stdout=subprocess.DEVNULL)
+        for name in ("pyproject.toml", *map(path_of, GROUPS)):
+            # Written over, not replaced: a bind mount of a single file would keep the old one.
+            shutil.copyfile(str(work / name), str(ROOT / name))

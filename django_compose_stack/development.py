@@ -1,0 +1,194 @@
+"""The commands of every day. Each is the same with Docker and without; with Docker it prints the command it stands for.
+
+Python 3.8 or newer, standard library only.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import webbrowser
+
+from django_compose_stack.host.mode import mode
+from django_compose_stack.host.process import die, must, output, run, show
+from django_compose_stack.host.project import ROOT, program
+
+DEBUG_PORT = 5678
+# Laid over compose.yaml until `make up`: an editor attaches to debugpy on this machine.
+DEBUG = f"""\
+services:
+  web:
+    environment:
+      DEVSERVER_DEBUGPY: 0.0.0.0:{DEBUG_PORT}
+    ports:
+      - 127.0.0.1:{DEBUG_PORT}:{DEBUG_PORT}
+"""
+
+
+def native(*words, **variables):
+    must(*program("native", *words), env={**os.environ, **variables})
+
+
+def compose_files():
+    """Return the options that make Compose read its files and an overlay from standard input."""
+    names = [name for name in ("compose.yaml", "compose.override.yaml") if (ROOT / name).exists()]
+    return [word for name in (*names, "-") for word in ("-f", name)]
+
+
+def url():
+    """Return the address of the page in development; empty where it does not run."""
+    if mode() == "native":
+        return output(*program("native", "url"))
+    address = output("docker", "compose", "port", "web", "8000")
+    return f"http://{re.sub(r'^0.0.0.0', '127.0.0.1', address)}" if address else ""
+
+
+def up():
+    if mode() == "native":
+        return native("up")
+    if run("docker", "compose", "up", "--build", "--wait").returncode:
+        run(*program("doctor"), stdout=sys.stderr)
+        sys.exit(1)
+    print(f"Running at {url()}")
+
+
+def debug():
+    if mode() == "native":
+        native("stop", "web")
+        return native("up", DEVSERVER_DEBUGPY=str(DEBUG_PORT))
+    must("docker", "compose", *compose_files(), "up", "--build", "--wait", input=DEBUG.encode())
+
+
+def down():
+    if mode() == "native":
+        return native("down")
+    show("docker", "compose", "--profile", "*", "down")
+
+
+def stack(*words):
+    """Run a command that Compose, native mode and production have in common."""
+    if mode() == "native":
+        native(*words)
+    elif mode() == "production":
+        from django_compose_stack.production import rehearsal
+
+        getattr(rehearsal, words[0])(*words[1:])
+    else:
+        show("docker", "compose", *words)
+
+
+def restart():
+    stack("restart", "web")
+
+
+def logs():
+    stack("logs", "-f")
+
+
+def ps():
+    stack("ps")
+
+
+def open_page():
+    address = url()
+    if not address:
+        die("nothing runs here. Try: make up")
+    if not webbrowser.open(address):
+        print(f"Open {address}")
+
+
+def web_container():
+    """Return the id of the running web container of this checkout; empty where there is none."""
+    labels = {"project.working_dir": os.path.realpath(ROOT), "service": "web", "oneoff": "False"}
+    filters = [f"--filter=label=com.docker.compose.{name}={value}" for name, value in labels.items()]
+    return output("docker", "ps", "--quiet", *filters).partition("\n")[0]
+
+
+def in_web(*words):
+    """Run a command where the code runs: in the web container if it is up, which is quicker, else in a new one."""
+    if mode() == "native":
+        native(*words)
+    elif mode() == "production":
+        from django_compose_stack.production import rehearsal
+
+        rehearsal.execute("web", *words)
+    elif web_container():
+        # `exec` enters as root; as-owner becomes the owner of the checkout.
+        flags = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]
+        show("docker", "compose", "exec", *flags, "web", "as-owner", *words)
+    else:
+        show("docker", "compose", "run", "--rm", "web", *words)
+
+
+def manage(*words):
+    in_web("python", "manage.py", *words)
+
+
+def bash():
+    in_web("bash")
+
+
+def shell():
+    manage("shell")
+
+
+def dbshell():
+    if mode() == "native":
+        return native("psql")
+    psql = ["sh", "-c", 'psql -U "$POSTGRES_USER" "$POSTGRES_DB"']
+    if mode() == "production":
+        from django_compose_stack.production import rehearsal
+
+        return rehearsal.execute("db", *psql)
+    must("docker", "compose", "exec", "db", *psql)
+
+
+def migrate():
+    manage("migrate")
+
+
+def migrations():
+    manage("makemigrations")
+
+
+def superuser():
+    manage("createsuperuser")
+
+
+def app(name):
+    manage("startapp", name)
+
+
+def lint():
+    in_web("ruff", "check")
+    in_web("ruff", "format", "--check")
+
+
+def format_code():
+    in_web("ruff", "check", "--fix")
+    in_web("ruff", "format")
+
+
+def check():
+    manage("check")
+    manage("makemigrations", "--check", "--dry-run")
+
+
+def test(*options):
+    """Run pytest on a Postgres of its own, in memory, which ends with the tests."""
+    if mode() == "native":
+        return native("--test", "pytest", *options)
+    show("docker", "compose", "up", "--wait", "--quiet-pull", "db-test")
+    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps", "--env", "POSTGRES_HOST=db-test", "web"]
+    try:
+        show(*command, "pytest", *options)
+    finally:
+        run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
+
+
+def reset():
+    """Delete the database, and write a backup before."""
+    must(*program("backup"))
+    if mode() == "native":
+        return native("reset")
+    show("docker", "compose", "--profile", "*", "down", "--volumes")

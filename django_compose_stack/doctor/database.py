@@ -1,0 +1,111 @@
+"""Checks of the database: whether the volume and .env belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from django_compose_stack.doctor.finding import Finding, Unmended
+from django_compose_stack.doctor.stack import Stack, last_line
+
+SERVICE = "db"
+
+
+def major(image: str) -> str:
+    """Return the major version in the name of a postgres image; empty where it names none."""
+    found = re.search(r":(\d+)", image)
+    return found[1] if found else ""
+
+
+def check_data_version(stack: Stack) -> Iterator[Finding]:
+    """Compare the major version of the data in the volume with the image's."""
+    image = stack.image_of(SERVICE)
+    wanted = major(image)
+    volume = (stack.config.get("volumes") or {}).get("db-data", {}).get("name", "")
+    if not (stack.info and wanted and volume and stack.image(image)):
+        return
+    if stack.run("docker", "volume", "inspect", volume).returncode:
+        return
+    script = "cd /data && find . -maxdepth 3 -name PG_VERSION -exec sh -c 'echo $(cat $1) $1' - {} ';'"
+    listed = stack.try_in(image, "sh", "-c", script, mount=f"{volume}:/data:ro")
+    found = dict(line.split(maxsplit=1) for line in listed.stdout.splitlines() if " " in line)
+    versions = sorted({key for key in found if key.isdigit()}, key=int)
+    if not versions or f"./{wanted}/docker/PG_VERSION" in found.values():
+        return
+    yield Finding(
+        "data-version",
+        f"volume {volume} holds data of Postgres {', '.join(versions)}, compose.yaml starts {image}",
+        "Postgres reads no data of another major version: it refuses to start, or starts with an empty database.",
+        f"POSTGRES_VERSION={versions[-1]} in .env, then: make up. To move on from there: make upgrade-db TO={wanted}",
+    )
+
+
+def check_login(stack: Stack) -> Iterator[Finding]:
+    """Log in as web does, and find out what is wrong where that fails."""
+    container = stack.running(SERVICE)
+    environment = stack.services.get("web", {}).get("environment") or {}
+    user, database = environment.get("POSTGRES_USER") or "", environment.get("POSTGRES_DB") or ""
+    password = environment.get("POSTGRES_PASSWORD") or ""
+    if not (container and user and database) or environment.get("DATABASE_URL"):
+        return
+
+    def psql(*words: str, statement: str, host: str = "") -> str:
+        """Return the error of a statement; empty where there is none."""
+        # The image trusts its socket and its loopback address, so only the network address asks for the password.
+        address = '-h "$(hostname -i | cut -d" " -f1)"' if host else ""
+        done = stack.run(
+            *("docker", "exec", "--interactive", "--env=PGPASSWORD", "--env=PGCONNECT_TIMEOUT=5", container["Id"]),
+            *("sh", "-c", f'exec psql -qw {address} "$@"', "-", "--username", user, *words),
+            input=statement,
+            env={**stack.environment, "PGPASSWORD": password},
+        )
+        return last_line(done.stderr) if done.returncode else ""
+
+    def create() -> str:
+        raise_unless_empty(psql("--dbname=postgres", statement=f"CREATE DATABASE {quoted(database, chr(34))};"))
+        return f"created the database {database}, empty"
+
+    def alter() -> str:
+        # Over the socket, which needs no password. Nothing else of the role changes.
+        role, text = quoted(user, '"'), quoted(password, "'")
+        raise_unless_empty(psql(f"--dbname={database}", statement=f"ALTER ROLE {role} PASSWORD {text};"))
+        return f"gave the role {user} the password that .env has now"
+
+    error = psql(f"--dbname={database}", statement="SELECT 1;")
+    if "role" in error and "does not exist" in error:
+        yield Finding(
+            "database-role",
+            f"the database has no role {user}, which POSTGRES_USER names",
+            "POSTGRES_USER counts when a volume is made, and not after.",
+            "Put the old name back into .env, then: make up",
+        )
+    elif "database" in error and "does not exist" in error:
+        yield Finding(
+            "database-name",
+            f"there is no database {database}, which POSTGRES_DB names",
+            "POSTGRES_DB counts when a volume is made, and not after.",
+            f"Put the old name back into .env, or make a new one: docker compose exec db createdb -U {user} {database}",
+            create,
+        )
+    elif not error and "password authentication failed" in psql(
+        f"--dbname={database}", statement="SELECT 1;", host="network"
+    ):
+        yield Finding(
+            "database-password",
+            f"the database refuses the password of {user} that .env has now",
+            "POSTGRES_PASSWORD counts when a volume is made, and not after: the volume keeps the old one.",
+            "make doctor FIX=1 gives the database the new one, and loses nothing; or put the old one back into .env",
+            alter,
+        )
+
+
+def quoted(text: str, mark: str) -> str:
+    return mark + text.replace(mark, mark * 2) + mark
+
+
+def raise_unless_empty(error: str) -> None:
+    if error:
+        raise Unmended(error)
+
+
+CHECKS = (check_data_version, check_login)

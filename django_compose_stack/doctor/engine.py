@@ -1,0 +1,202 @@
+"""Checks of the engine itself: that one answers, its versions, clock, architecture and proxies."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django_compose_stack.doctor.finding import Finding
+from django_compose_stack.doctor.stack import Stack, last_line
+
+# The first with start_interval in a health check, and with develop.watch.
+OLDEST_ENGINE = (25, 0)
+OLDEST_COMPOSE = (2, 22)
+SKEW = 5  # seconds
+PROXY_TIMEOUT = 3  # seconds
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+NATIVE = "or run without Docker: make up MODE=native"
+
+
+def version(text: str) -> tuple[int, int]:
+    """Return major and minor of a version; (0, 0) where none is found."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def check_engine(stack: Stack) -> Iterator[Finding]:
+    if stack.info:
+        return
+    if not stack.which("docker"):
+        yield Finding("no-docker", "there is no docker command here", "MODE is docker.", f"Install Docker, {NATIVE}")
+        return
+    error = last_line(stack.run("docker", "info").stderr)
+    host = stack.environment.get("DOCKER_HOST")
+    if "permission denied" in error:
+        cure = "sudo usermod -aG docker $USER, then log out and in again"
+    elif host:
+        cure = f"unset DOCKER_HOST, which is {host}; or start the engine there; {NATIVE}"
+    elif "context" in error:
+        cure = "docker context use default"
+    else:
+        cure = f"Start Docker Desktop, or on Linux: sudo systemctl start docker; {NATIVE}"
+    yield Finding("no-engine", f"no Docker engine answers: {error}", "Nothing can be built or started.", cure)
+
+
+def check_versions(stack: Stack) -> Iterator[Finding]:
+    if stack.info and version(stack.info["ServerVersion"]) < OLDEST_ENGINE:
+        yield Finding(
+            "old-engine",
+            f"the Docker engine is {stack.info['ServerVersion']}, older than {'.'.join(map(str, OLDEST_ENGINE))}",
+            "It refuses start_interval, by which the health checks of compose.yaml are quick.",
+            f"Update Docker (https://docs.docker.com/engine/install/), {NATIVE}",
+        )
+    if not stack.which("docker"):
+        return
+    compose = stack.run("docker", "compose", "version", "--short")
+    if compose.returncode:
+        yield Finding(
+            "no-compose",
+            "Docker has no Compose plugin" + (": docker-compose is the old one" * bool(stack.which("docker-compose"))),
+            "compose.yaml is written for Compose 2.",
+            f"sudo apt install docker-compose-plugin (or docker-compose-v2), {NATIVE}",
+        )
+    elif version(compose.stdout) < OLDEST_COMPOSE:
+        yield Finding(
+            "old-compose",
+            f"Compose is {compose.stdout.strip()}, older than {'.'.join(map(str, OLDEST_COMPOSE))}",
+            "It does not know `develop` and `start_interval` of compose.yaml.",
+            f"sudo apt install --only-upgrade docker-compose-plugin, {NATIVE}",
+        )
+
+
+def check_clock(stack: Stack) -> Iterator[Finding]:
+    text = stack.info.get("SystemTime", "")
+    if not text:
+        return
+    offset = re.search(r"([+-])(\d\d):?(\d\d)$", text)
+    east = timedelta(hours=int(offset[2]), minutes=int(offset[3])) if offset else timedelta()
+    there = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(
+        tzinfo=timezone(-east if offset and offset[1] == "-" else east)
+    )
+    skew = there.timestamp() - time.time()
+    # The time was read up to a second after the engine was asked, and is cut to whole seconds.
+    if abs(skew) > SKEW:
+        yield Finding(
+            "clock-skew",
+            f"the engine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's",
+            "Signatures and sessions expire at wrong times, package indexes fail TLS, and a save looks old.",
+            "Restart Docker Desktop; on Windows: wsl --shutdown; on Linux: sudo timedatectl set-ntp true",
+        )
+
+
+def check_architecture(stack: Stack) -> Iterator[Finding]:
+    machine = stack.info.get("Architecture", "")
+    machine = ARCHITECTURES.get(machine, machine)
+    wanted = stack.environment.get("DOCKER_DEFAULT_PLATFORM", "")
+    if machine and wanted and wanted.split("/")[1:2] != [machine]:
+        yield Finding(
+            "platform",
+            f"DOCKER_DEFAULT_PLATFORM is {wanted}, this engine runs {machine}",
+            "Everything is built and run under emulation, several times slower, or not at all.",
+            "unset DOCKER_DEFAULT_PLATFORM, then: docker compose build --pull",
+        )
+    for service in stack.services:
+        name = stack.image_of(service)
+        image = stack.image(name)
+        if machine and image and image["Architecture"] != machine:
+            built = "build" in stack.services[service]
+            yield Finding(
+                "architecture",
+                f"image {name} of {service} is for {image['Architecture']}, this engine runs {machine}",
+                'It runs under emulation, several times slower, or stops with "exec format error".',
+                f"docker compose {'build --pull' if built else 'pull'} {service}",
+            )
+
+
+def check_proxies(stack: Stack) -> Iterator[Finding]:
+    """Look for proxies that keep the engine from its registry, or containers from themselves."""
+    for name in ("HttpProxy", "HttpsProxy"):
+        proxy = stack.info.get(name) or ""
+        if proxy and "docker.internal" not in proxy and not reachable(proxy):
+            yield Finding(
+                "proxy-engine",
+                f"the engine's proxy {without_password(proxy)} does not answer",
+                "The engine pulls images through it.",
+                "Correct it: Docker Desktop > Settings > Resources > Proxies; on Linux /etc/docker/daemon.json or "
+                "systemctl edit docker, then: sudo systemctl restart docker",
+            )
+            break
+    folder = stack.environment.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()
+    try:
+        given = json.loads(Path(folder, "config.json").read_text())["proxies"]["default"]
+    except (OSError, ValueError, KeyError, TypeError):
+        given = {}
+    proxy = given.get("httpProxy", "")
+    if not proxy:
+        return
+    if (urlsplit(proxy).hostname or "") in ("localhost", "127.0.0.1", "::1"):
+        yield Finding(
+            "proxy-loopback",
+            f"{folder}/config.json gives containers the proxy {without_password(proxy)}",
+            "A container's localhost is the container itself, and no proxy is there: builds cannot download.",
+            "Name the proxy by an address of this machine that containers reach, such as host.docker.internal",
+        )
+    if not urllib.request.proxy_bypass_environment("127.0.0.1", {"no": given.get("noProxy", "")}):
+        yield Finding(
+            "proxy-health",
+            f"{folder}/config.json gives containers a proxy, and noProxy does not name 127.0.0.1",
+            "The health check of web asks the proxy for http://127.0.0.1:8000, so web never becomes healthy.",
+            f'Add "noProxy": "localhost,127.0.0.1,db" in {folder}/config.json, then: make up',
+        )
+
+
+def reachable(url: str) -> bool:
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=PROXY_TIMEOUT):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def without_password(url: str) -> str:
+    return re.sub(r"//[^@/]*@", "//***@", url)
+
+
+def check_identity(stack: Stack) -> Iterator[Finding]:
+    """Look at how the engine maps users: the owner of this folder has to be somebody inside a container."""
+    if os.name == "nt":
+        return
+    owner = stack.root.stat().st_uid
+    if stack.has_security_option("rootless") and owner != os.getuid():
+        yield Finding(
+            "rootless-owner",
+            f"the engine runs as you (uid {os.getuid()}), this folder belongs to uid {owner}",
+            "Inside a container the folder belongs to nobody, and nobody can write there.",
+            f"sudo chown -R {os.getuid()}:{os.getgid()} {stack.root}",
+        )
+    if stack.has_security_option("userns"):
+        yield Finding(
+            "userns-remap",
+            "the engine maps every container's users to others (userns-remap)",
+            "Inside a container nobody owns this folder, and nobody can write there.",
+            "Put userns_mode: host for web into compose.override.yaml, then: make up",
+        )
+
+
+CHECKS = (
+    check_engine,
+    check_versions,
+    check_clock,
+    check_architecture,
+    check_proxies,
+    check_identity,
+)

@@ -1,0 +1,152 @@
+"""Checks of .env: whether it is read at all, alike by both readers, completely, and whether its secrets are any."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import secrets
+from collections.abc import Iterator
+
+from django_compose_stack.host import dotenv
+from django_compose_stack.host import dotfile
+from django_compose_stack.doctor.finding import Finding
+from django_compose_stack.doctor.stack import Stack
+
+FALSE = {"false", "0", "no", "n", "off", "f"}
+NOT_OURS = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
+KEY_LENGTH = 50  # characters; what `manage.py check --deploy` asks for
+PASSWORD_LENGTH = 12  # characters
+
+
+def check_readable(stack: Stack) -> Iterator[Finding]:
+    try:
+        stack.env_file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        yield Finding(
+            "env-unreadable",
+            f".env cannot be read: {error}",
+            "Neither Compose nor Django starts with it.",
+            "Save it as UTF-8 text that you may read, or begin again: rm -r .env && make .env",
+        )
+
+
+def check_readings(stack: Stack) -> Iterator[Finding]:
+    wrong = dotenv.differences(stack.env_text, stack.environment)
+    readings = dotenv.read(stack.env_text, stack.environment)
+    lines = {}
+    for reading in readings:
+        line = dotfile.straightened(reading) if reading.compose != reading.django else None
+        if line is not None:
+            lines[reading.line] = line
+
+    def mend() -> str:
+        dotfile.replace_lines(stack.env_file, lines)
+        return f"took the stray white space out of .env, line {', '.join(map(str, lines))}"
+
+    for sentence in wrong:
+        number = int(re.match(r"line (\d+)", sentence)[1])
+        yield Finding(
+            "env-ambiguous",
+            f".env, {sentence}",
+            "Compose puts the one value into containers, Django reads the other; the server refuses to start.",
+            "Write NAME=value: no space around =, no comment behind it, each name once, and single quotes around a "
+            'value that has a space or any of $ # " \\',
+            mend if number in lines else None,
+        )
+
+
+def check_names(stack: Stack) -> Iterator[Finding]:
+    """Compare the names of .env with those of .env.example."""
+    if not stack.env_text:
+        return
+    missing = [name for name in stack.example if name not in stack.env]
+
+    def append() -> str:
+        dotfile.append_blocks(stack.env_file, missing)
+        return f"appended {', '.join(missing)} to .env, as .env.example has them"
+
+    if missing:
+        yield Finding(
+            "env-missing",
+            f".env lacks {', '.join(missing)}, which .env.example has",
+            "Their defaults apply, and whoever edits .env does not see that they exist.",
+            "Copy the lines from .env.example, or: make doctor FIX=1",
+            append,
+        )
+    for name in stack.env:
+        if name in stack.example or name.startswith(NOT_OURS) or name.replace("_FILE", "") in stack.example:
+            continue
+        if is_read(stack, name):
+            continue
+        close = difflib.get_close_matches(name, stack.example, n=1)
+        yield Finding(
+            "env-unknown",
+            f".env sets {name}, which nothing reads" + (f"; {close[0]} is meant?" if close else ""),
+            "What its author wanted to change has not changed.",
+            f"Correct the name in .env to {close[0]}" if close else f"Delete {name} from .env, or read it in settings",
+        )
+
+
+def is_read(stack: Stack, name: str) -> bool:
+    """Whether settings or a Compose file mention the variable."""
+    files = [*stack.root.glob("compose*.y*ml"), *stack.root.glob("config/*.py")]
+    return any(re.search(rf"\b{re.escape(name)}\b", path.read_text(errors="replace")) for path in files)
+
+
+def check_secrets(stack: Stack) -> Iterator[Finding]:
+    """Look at the secrets of a stack whose DEBUG is off; development has fixed ones on purpose."""
+    if stack.value("DEBUG").strip().lower() not in FALSE:
+        return
+    key = stack.value("SECRET_KEY")
+
+    def write_key() -> str:
+        dotfile.set_variable(stack.env_file, "SECRET_KEY", secrets.token_urlsafe(KEY_LENGTH))
+        return "wrote a new SECRET_KEY to .env; who was logged in has to log in again"
+
+    from_file = stack.value("SECRET_KEY_FILE")
+    if not from_file and (len(key) < KEY_LENGTH or len(set(key)) < 5 or key.startswith("django-insecure-")):
+        yield Finding(
+            "env-secret-key",
+            "SECRET_KEY is not set" if not key else f"SECRET_KEY is weak: {len(key)} characters, or a known one",
+            "DEBUG is off, and whoever guesses the key can forge sessions and password-reset links.",
+            "Put a new one into .env: make doctor FIX=1, or "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(50))"',
+            None if "SECRET_KEY" in stack.environment else write_key,
+        )
+    password = stack.value("POSTGRES_PASSWORD")
+    if len(password) < PASSWORD_LENGTH and not (stack.value("DATABASE_URL") or stack.value("POSTGRES_PASSWORD_FILE")):
+        yield Finding(
+            "env-password",
+            "POSTGRES_PASSWORD is "
+            + ("the example's" if password == stack.example.get("POSTGRES_PASSWORD") else "short"),
+            "DEBUG is off, and a password that is in everybody's example protects nothing.",
+            "Put a long one into .env, then give it to the database too: make doctor FIX=1 and make up",
+        )
+
+
+def check_tracked(stack: Stack) -> Iterator[Finding]:
+    if stack.env_file.exists() and stack.run("git", "ls-files", "--error-unmatch", ".env").returncode == 0:
+        yield Finding(
+            "env-tracked",
+            ".env is under version control",
+            "Its passwords and keys are in every clone, and stay in the history.",
+            "git rm --cached .env, commit, and change the secrets in it",
+        )
+
+
+def check_overridden(stack: Stack) -> Iterator[Finding]:
+    for name, value in stack.env.items():
+        outside = stack.environment.get(name)
+        if value and outside is not None and outside != value:
+            shown = [dotenv.shown(name, text) for text in (value, outside)]
+            yield Finding(
+                "env-overridden",
+                f".env sets {name} to {shown[0]}, the environment of this shell to {shown[1]}",
+                "The environment wins, so an edit of .env changes nothing.",
+                f"unset {name}",
+            )
+
+
+CHECKS = (check_readable, check_readings, check_names, check_secrets, check_tracked, check_overridden)

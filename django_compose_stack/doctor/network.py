@@ -1,0 +1,176 @@
+"""Checks of addresses: the port of the page, and networks that something else has taken."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import re
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from django_compose_stack.host import dotfile
+from django_compose_stack.doctor.finding import Finding
+from django_compose_stack.doctor.stack import Stack, label
+
+LAST_PORT = 65535
+# Where an engine takes the subnets of new networks from, unless it is told otherwise.
+POOLS = [
+    *(ipaddress.ip_network(f"172.{second}.0.0/16") for second in range(17, 32)),
+    *ipaddress.ip_network("192.168.0.0/16").subnets(new_prefix=20),
+]
+DOCKERS = re.compile(r"docker|br-|veth|lo$")
+
+
+def bind_error(address: str, port: int) -> int:
+    """Return the errno with which a bind to a TCP port fails; 0 where it succeeds."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.errno or -1
+    return 0
+
+
+def free_port(address: str, port: int) -> int | None:
+    return next((number for number in range(port + 1, LAST_PORT + 1) if not bind_error(address, number)), None)
+
+
+def holding_process(stack: Stack, port: int) -> tuple[str, str] | None:
+    """Return pid and name of the process that listens on a TCP port, as far as this user may see it."""
+    found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', stack.run("ss", "-Hltnp", f"sport = :{port}").stdout)
+    if found:
+        return found[2], found[1]
+    found = re.search(r"\np(\d+)\nc(.+)", "\n" + stack.run("lsof", "-nPFpc", f"-iTCP:{port}", "-sTCP:LISTEN").stdout)
+    return (found[1], found[2]) if found else None
+
+
+def publishing_container(stack: Stack, port: int) -> tuple[str, bool] | None:
+    """Return a running container that publishes the port, as a phrase, and whether it is this project's."""
+    listed = stack.run("docker", "ps", "--quiet", "--filter", f"publish={port}").stdout.split()
+    for container in stack.json("docker", "inspect", *listed) or [] if listed else []:
+        folder = label(container, "project.working_dir")
+        phrase = f"container {container['Name'].lstrip('/')}" + (f" of the stack in {folder}" if folder else "")
+        return phrase, stack.is_own(container)
+    return None
+
+
+def published(stack: Stack) -> list[tuple[str, int]]:
+    """Return the addresses and ports that the project asks this machine for."""
+    if stack.mode == "native":
+        port = stack.value("WEB_PORT")
+        return [(stack.value("WEB_HOST"), int(port))] if port.isdigit() else []
+    return [
+        (port.get("host_ip") or "0.0.0.0", int(port["published"]))
+        for service in stack.services.values()
+        for port in service.get("ports") or []
+        if str(port.get("published", "")).isdigit() and int(port["published"])
+    ]
+
+
+def check_ports(stack: Stack) -> Iterator[Finding]:
+    for address, port in published(stack):
+        yield from check_port(stack, address, port)
+
+
+def check_port(stack: Stack, address: str, port: int) -> Iterator[Finding]:
+    """Look whether the stack could listen there, or does."""
+    problem = bind_error(address, port)
+    if problem == errno.EADDRNOTAVAIL:
+        yield Finding(
+            "address",
+            f"{address} is no address of this machine, and WEB_HOST names it",
+            "Nothing can listen there.",
+            "WEB_HOST=127.0.0.1 in .env, then: make up. Your addresses: ip -brief address (macOS: ifconfig)",
+        )
+    if problem != errno.EADDRINUSE:
+        return
+    container = publishing_container(stack, port) if stack.info else None
+    process = holding_process(stack, port)
+    own = container[1] if container else process and works_here(stack, process[0])
+    if own:
+        return
+    if container:
+        holder = container[0]
+    else:
+        holder = "process {} ({})".format(*process) if process else "a process of another user"
+    yield taken(stack, address, port, holder)
+
+
+def works_here(stack: Stack, pid: str) -> bool:
+    """Whether a process is this checkout's own server."""
+    try:
+        return os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(stack.root)
+    except OSError:
+        return False
+
+
+def taken(stack: Stack, address: str, port: int, holder: str) -> Finding:
+    free = free_port(address, port)
+
+    def mend() -> str:
+        dotfile.set_variable(stack.env_file, "WEB_PORT", str(free))
+        return f"wrote WEB_PORT={free} to .env"
+
+    return Finding(
+        "port",
+        f"port {port} of {address} is taken by {holder}",
+        "Two cannot listen on one port, so the page cannot be published there.",
+        f"Stop it, or set WEB_PORT={free} in .env; then: make up",
+        None if free is None or "WEB_PORT" in stack.environment or port != int(stack.value("WEB_PORT")) else mend,
+    )
+
+
+def routes() -> list[tuple[str, ipaddress.IPv4Network]]:
+    """Return interface and destination of each IPv4 route but the default; Linux only."""
+    try:
+        lines = Path("/proc/net/route").read_text().splitlines()[1:]
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        interface, destination, *rest = line.split()
+        address, mask = (struct.pack("<L", int(text, 16)) for text in (destination, rest[5]))
+        network = ipaddress.ip_network((address, bin(int.from_bytes(mask, "big")).count("1")), strict=False)
+        if network.prefixlen:
+            found.append((interface, network))
+    return found
+
+
+def check_subnets(stack: Stack) -> Iterator[Finding]:
+    """Look for a route, of a VPN for instance, into the networks that containers get."""
+    if not stack.info:
+        return
+    foreign = [(interface, network) for interface, network in routes() if not DOCKERS.match(interface)]
+    name = f"{stack.name}_default"
+    networks = stack.json("docker", "network", "inspect", name) if stack.name else None
+    for network in networks or []:
+        for pool in network["IPAM"]["Config"] or []:
+            subnet = ipaddress.ip_network(pool["Subnet"])
+            for interface, route in foreign:
+                if subnet.version == 4 and subnet.overlaps(route):
+                    yield overlap(stack, f"network {name} ({subnet}) and the route to {route} by {interface} overlap")
+    pools = [ipaddress.ip_network(pool["Base"]) for pool in stack.info.get("DefaultAddressPools") or []] or POOLS
+    if not networks and foreign and all(any(pool.overlaps(route) for _, route in foreign) for pool in pools):
+        interfaces = sorted({interface for interface, route in foreign if any(pool.overlaps(route) for pool in pools)})
+        yield overlap(stack, f"{', '.join(interfaces)} has routes to every subnet that the engine could give out")
+
+
+def overlap(stack: Stack, problem: str) -> Finding:
+    used = [network for _, network in routes()]
+    candidates = ipaddress.ip_network("10.0.0.0/8").subnets(new_prefix=24)
+    free = next((one for one in candidates if not any(one.overlaps(network) for network in used)), "a free subnet")
+    return Finding(
+        "subnet",
+        problem,
+        "Packets to containers go into the other network (a VPN, often), and the engine may refuse to make networks.",
+        "Leave that network, or give this stack another one: in compose.override.yaml "
+        f'networks: {{default: {{ipam: {{config: [{{subnet: "{free}"}}]}}}}}}; then: make down up',
+    )
+
+
+CHECKS = (check_ports, check_subnets)

@@ -1,0 +1,136 @@
+"""Compares how Docker Compose and django-environ read one .env file.
+
+Compose puts the file's values into containers, Django reads the file itself, and the two disagree about quotes,
+comments and `$`. A value on which they differ works in one place and fails in another, so it is refused.
+Compose's rules are those of its dotenv parser (https://github.com/compose-spec/compose-go/tree/main/dotenv), Django's
+those of django-environ's read_env; tests compare both readings with the real ones. The doctor uses this module where
+nothing is installed: standard library only, Python 3.9 or newer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "\0"}
+NAME = "[A-Za-z_][A-Za-z0-9_]*"
+VARIABLE = re.compile(
+    rf"\$(?:(?P<literal>\$)|(?P<name>{NAME})|{{(?P<braced>{NAME})(?:(?P<operator>:?[-?+])(?P<word>[^{{}}]*))?}}|(?P<open>{{))"
+)
+SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|URL")
+
+
+class Refused(ValueError):
+    """Compose would not read the line; the text says why."""
+
+
+class Reading(NamedTuple):
+    """One line of a .env file: its number from 1, its name, and both values; None where a reader sees none."""
+
+    line: int
+    name: str
+    compose: str | None
+    django: str | None
+
+
+def substitute(value: str, known: Mapping[str, str]) -> str:
+    """Replace $NAME, ${NAME}, ${NAME-default}, ${NAME+other} and $$ as Compose does. Raises Refused for another brace.
+
+    Compose allows a ${ within another too. Django never does what Compose does there, so that is not read further.
+    """
+
+    def replacement(match: re.Match[str]) -> str:
+        if match["literal"]:
+            return "$"
+        if match["open"]:
+            raise Refused("its ${ is not of the form ${NAME}")
+        name, operator = match["name"] or match["braced"], match["operator"] or ""
+        # With a colon an empty value counts as none.
+        there = bool(known.get(name)) if operator.startswith(":") else name in known
+        if operator.endswith("?") and not there:
+            raise Refused(f"{name} is required by it and not set")
+        if operator.endswith("+" if there else "-"):
+            return substitute(match["word"], known)
+        return "" if operator.endswith("+") else known.get(name, "")
+
+    return VARIABLE.sub(replacement, value)
+
+
+def compose_value(text: str, known: Mapping[str, str]) -> str:
+    """Return what Compose makes of the text behind NAME=. Raises Refused where Compose stops with an error."""
+    text = text.lstrip()
+    if text[:1] not in ("'", '"') or not text:
+        return substitute(text.partition(" #")[0].rstrip(), known)
+    quoted = re.match(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"", text)
+    if not quoted:
+        raise Refused("the quote is never closed")
+    if re.match(r"\s*[^\s#]", text[quoted.end() :]):
+        raise Refused("it takes what is behind the closing quote for another line")
+    single, double = quoted.groups()
+    if single is not None:
+        return single.replace("\\'", "'")
+    unescaped = re.sub(r"\\(.)", lambda match: ESCAPES.get(match[1], match[0]), double)
+    return substitute(unescaped, known).replace("\0", "$")
+
+
+def django_values(line: str) -> dict[str, str]:
+    """Return what django-environ reads from one line; empty where it reads nothing."""
+    match = re.fullmatch(r"(?:export )?([A-Za-z_0-9]+)=(.*)", line)
+    if not match:
+        return {}
+    name, value = match.groups()
+    if re.fullmatch(r"'.*'", value):
+        value = value[1:-1]
+    # Not "elif": double quotes within single ones go as well.
+    if re.fullmatch(r'".*"', value):
+        value = re.sub(r"\\(.)", lambda escape: escape[0] if escape[1] in "rnt" else escape[1], value[1:-1])
+    return {name: value}
+
+
+def read(text: str, environment: Mapping[str, str]) -> list[Reading]:
+    """Read each line that is not blank or a comment in both ways.
+
+    text: the file's content. environment: what `$NAME` may refer to, besides the lines before.
+    """
+    readings = []
+    known = dict(environment)
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.removeprefix("\ufeff").strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        django = django_values(line)
+        match = re.match(r"(?:export\s+)?([^=:\s]+)\s*[=:](.*)", stripped + line[len(line.rstrip()) :])
+        name = match[1] if match else next(iter(django), stripped)
+        try:
+            compose = compose_value(match[2], known) if match else None
+        except Refused as error:
+            compose = f"nothing: {error}"
+        else:
+            if name not in environment:
+                known[name] = compose or ""
+        readings.append(Reading(number, name, compose, django.get(name)))
+    return readings
+
+
+def differences(text: str, environment: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each line that the two read differently, and for each name that is set twice."""
+    found = []
+    seen: dict[str, int] = {}
+    for reading in read(text, environment):
+        place = f"line {reading.line}, {reading.name}:"
+        if reading.name in seen:
+            found.append(f"{place} set on line {seen[reading.name]} already; delete one of the two")
+        seen[reading.name] = reading.line
+        if reading.compose is None and reading.django is None:
+            found.append(f"{place} is not of the form NAME=value")
+        elif reading.compose != reading.django:
+            values = [shown(reading.name, value) for value in (reading.compose, reading.django)]
+            found.append(f"{place} Compose reads {values[0]}, Django reads {values[1]}")
+    return found
+
+
+def shown(name: str, value: str | None) -> str:
+    if value is None:
+        return "nothing"
+    return f"a secret of {len(value)} characters" if SECRET.search(name) else repr(value)

@@ -1,0 +1,65 @@
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.core.management.commands.migrate import Command as MigrateCommand
+from django.db import connections
+
+from django_compose_stack.health import OK, database_state, wait
+
+LOCK = int.from_bytes(b"migrate")
+TURN = 600  # seconds to wait for another process that migrates
+# A migration that waits for a table's lock holds up every request behind it; better it fails and is tried later.
+# One that needs longer says so itself: SET LOCAL statement_timeout.
+TIMEOUTS = {"lock_timeout": "5s", "statement_timeout": "15min"}
+
+
+class Command(MigrateCommand):
+    """Django's migrate, once: who comes while another process migrates waits for it, and finds it done.
+
+    On Postgres an advisory lock sees to that, and locks and statements have timeouts. It also makes the table of a
+    cache in the database.
+    """
+
+    def add_arguments(self, parser):
+        super().add_arguments(parser)
+        parser.add_argument("--wait", type=float, default=0, help="seconds to wait for the database to answer")
+
+    def handle(self, *args, **options):
+        state = wait(database_state, options["wait"], self.stdout.write) if options["wait"] else OK
+        if state != OK:
+            raise CommandError(f"The database does not answer: {state}")
+        with self.turn(connections[options["database"]]):
+            super().handle(*args, **options)
+            if any("DatabaseCache" in cache["BACKEND"] for cache in settings.CACHES.values()):
+                call_command("createcachetable", database=options["database"], verbosity=options["verbosity"])
+
+    @contextmanager
+    def turn(self, connection):
+        """Hold the lock and set the timeouts; raise CommandError if the lock is not had in TURN seconds."""
+        if connection.vendor != "postgresql":
+            yield
+            return
+
+        # Asked again and again, because a session that waits inside Postgres holds a snapshot, and CREATE INDEX
+        # CONCURRENTLY of the session that migrates waits for all of those: a deadlock.
+        def taken() -> str:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+                return OK if cursor.fetchone()[0] else "another process migrates this database"
+
+        if (state := wait(taken, TURN, self.stdout.write)) != OK:
+            raise CommandError(f"Gave up after {TURN} s: {state}")
+        try:
+            with connection.cursor() as cursor:
+                for name, value in TIMEOUTS.items():
+                    cursor.execute(f"SET {name} = '{value}'")
+            yield
+        finally:
+            # A connection that was lost has released the lock by itself.
+            if connection.is_usable():
+                with connection.cursor() as cursor:
+                    for name in TIMEOUTS:
+                        cursor.execute(f"RESET {name}")
+                    cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

@@ -1,0 +1,42 @@
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from django_compose_stack.health import OK, readiness, wait
+
+SPARE = 10  # connections left for backups, psql and a migration
+
+
+class Command(BaseCommand):
+    help = "Says whether this version can serve: the database answers, is migrated, and has connections enough."
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        parser.add_argument("--wait", type=float, default=0, help="seconds to wait for it; 0 asks once")
+
+    def handle(self, **options):
+        """Raise CommandError where it is not ready, or not in time."""
+        state = wait(self.state, options["wait"], self.stdout.write)
+        if state != OK:
+            raise CommandError(f"Not ready: {state}")
+        self.check_connections()
+
+    def state(self) -> str:
+        return next((f"{name}: {state}" for name, state in readiness().items() if state != OK), OK)
+
+    def check_connections(self) -> None:
+        """Raise CommandError if all threads of all replicas together could ask Postgres for more than it gives."""
+        if connection.vendor != "postgresql":
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('max_connections')::int")
+            limit = cursor.fetchone()[0] - SPARE
+        # A deploy starts a new replica before it stops an old one.
+        wanted = (settings.WEB_REPLICAS + 1) * settings.WEB_CONCURRENCY * settings.WEB_THREADS
+        if wanted > limit:
+            raise CommandError(
+                f"WEB_REPLICAS={settings.WEB_REPLICAS} and one more in a deploy, by "
+                f"WEB_CONCURRENCY={settings.WEB_CONCURRENCY} processes, by {settings.WEB_THREADS} threads may open "
+                f"{wanted} connections, and Postgres has {limit} for them. Lower one of the two variables, or raise "
+                "max_connections of the db service"
+            )

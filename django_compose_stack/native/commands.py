@@ -1,0 +1,215 @@
+"""The commands of native mode. They are called as Compose's are, and do the same without containers.
+
+Modules that only some commands need are imported there, because every command waits for what is imported here.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+from django_compose_stack.native import postgres, web
+from django_compose_stack.host.process import Failure, say
+from django_compose_stack.host.project import ROOT
+from django_compose_stack.native.common import STATE, one_at_a_time
+from django_compose_stack.native.environment import LOCK, VENV, remove
+
+USAGE = """\
+Native mode, without Docker. Each begins with: python3 .stack native
+CMD...              run CMD, with the database running
+--test CMD...       the same with an empty database of its own, in memory, which ends with CMD
+up                  start the database and the web server, wait until the page answers
+stop [db|web]       stop both, or one
+restart [db|web]    stop, then start again
+down                stop both; the database stays
+ps                  show what runs, and where
+logs [-f] [db|web]  show the logs; -f follows them
+url                 print the address of the page
+reset               stop both and DELETE the database
+"""
+
+
+class Variables:
+    """What native mode takes from the environment and .env, read as Django reads it."""
+
+    def __init__(self):
+        # Only now: what ends servers must work without Django.
+        from django_compose_stack.env import Env, InvalidVariable
+
+        try:
+            Env.read_file(ROOT / ".env")
+            env = Env()
+            self.elsewhere = bool(env.str("DATABASE_URL", default=""))
+            self.role = env.str("POSTGRES_USER", default="app")
+            self.database = env.str("POSTGRES_DB", default="app")
+            self.debug_is_set = bool(env.str("DEBUG", default=""))
+            self.host = env.str("WEB_HOST", default="127.0.0.1")
+            self.port = env.int("WEB_PORT", default=8000, low=1, high=65535)
+        except InvalidVariable as error:
+            sys.exit(f"stack: {error}")
+
+    @property
+    def address(self):
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def environment(self, server):
+        """Return the environment of a command, `server` running and ready for it."""
+        path = os.pathsep.join([str(VENV / "bin"), str(postgres.BIN), os.environ.get("PATH", os.defpath)])
+        result = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
+        result["DEVSERVER_REQUIREMENTS"] = str(LOCK.relative_to(ROOT))
+        result.pop("PYTHONHOME", None)
+        if not self.debug_is_set:
+            result["DEBUG"] = "true"
+        if not self.elsewhere:
+            if not (server.is_current() and server.knows(self.role, self.database)):
+                with one_at_a_time():
+                    server.start()
+                    server.prepare(self.role, self.database)
+            result.update(server.variables(self.role, self.database))
+        return result
+
+
+def run(words):
+    """Become the command. Returns its exit status only where it cannot start."""
+    environment = Variables().environment(postgres.development())
+    os.chdir(ROOT)
+    try:
+        os.execvpe(words[0], words, environment)
+    except OSError as error:
+        return cannot_start(words[0], error)
+
+
+def run_test(words):
+    """Run the command on a database that ends with it, and return its exit status."""
+    from django_compose_stack.native import testing
+
+    with testing.throw_away() as server:
+        environment = Variables().environment(server)
+        # The terminal sends Ctrl-C to the command too, which decides what it means.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            command = subprocess.Popen(words, cwd=ROOT, env=environment, preexec_fn=restore_interrupt)
+        except OSError as error:
+            return cannot_start(words[0], error)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: command.send_signal(number))
+        status = command.wait()
+    return status if status >= 0 else 128 - status
+
+
+def restore_interrupt():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def cannot_start(name, error):
+    """Say why a command cannot start, and return the exit status that a shell would give it."""
+    missing = isinstance(error, FileNotFoundError)
+    print(f"stack: {name}: {'command not found' if missing else error.strerror}", file=sys.stderr)
+    return 127 if missing else 126
+
+
+def up():
+    variables = Variables()
+    environment = variables.environment(postgres.development())
+    with one_at_a_time():
+        runs = web.running()
+        if runs and runs[1] != variables.address:
+            web.stop()
+        if not web.running():
+            web.start(variables.address, environment)
+    web.wait(variables.address)
+    already = "Already running" if runs and runs[1] == variables.address else "Running"
+    print(f"{already} at {web.url(variables.address)}")
+
+
+def stop(*services):
+    with one_at_a_time():
+        if "web" in services:
+            web.stop()
+        if "db" in services:
+            postgres.development().stop()
+
+
+def restart(*services):
+    stop(*services)
+    if "web" in services:
+        up()
+    else:
+        Variables().environment(postgres.development())
+
+
+def down():
+    from django_compose_stack.native import testing
+
+    stop("db", "web")
+    testing.sweep()
+
+
+def reset():
+    down()
+    with one_at_a_time():
+        # Renamed first: half a database must never be taken for one.
+        deleted = STATE / "deleted"
+        remove(deleted)
+        folder = postgres.development().folder
+        if folder.exists():
+            folder.rename(deleted)
+            remove(deleted)
+    say("the database is deleted; the next command begins with an empty one")
+
+
+def ps():
+    elsewhere = Variables().elsewhere
+    server, runs = postgres.development(), web.running()
+    rows = [("db", "DATABASE_URL" if elsewhere else f"127.0.0.1:{server.port}" if server.is_ready() else "")]
+    rows.append(("web", web.url(runs[1]) if runs else ""))
+    print(f"{'SERVICE':9} {'STATE':9} ADDRESS")
+    for name, address in rows:
+        print(f"{name:9} {'running' if address else 'stopped':9} {address}")
+
+
+def logs(*words):
+    paths = {"db": postgres.development().log, "web": web.LOG}
+    chosen = [word for word in words if word in paths] or ["db", "web"]
+    files = [str(paths[name]) for name in chosen if paths[name].exists()]
+    if not files:
+        raise Failure("there is no log yet", "make up starts what writes one")
+    os.execvp("tail", ["tail", *(["-F"] if "-f" in words else []), "-n", "+1", *files])
+
+
+def url():
+    runs = web.running()
+    print(web.url(runs[1] if runs else Variables().address))
+
+
+# Each with the words that it takes.
+COMMANDS = {
+    "up": (up, ()),
+    "stop": (stop, ("db", "web")),
+    "restart": (restart, ("db", "web")),
+    "down": (down, ()),
+    "ps": (ps, ()),
+    "logs": (logs, ("-f", "db", "web")),
+    "url": (url, ()),
+    "reset": (reset, ()),
+}
+
+
+def main(words):
+    """Run the command that `words` name, and return its exit status."""
+    if words[:1] == ["--test"] and words[1:]:
+        return run_test(words[1:])
+    if not words or words[0] in ("-h", "--help", "--test"):
+        asked = words[:1] in (["-h"], ["--help"])
+        print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    name, *arguments = words
+    if name not in COMMANDS:
+        return run(words)
+    command, known = COMMANDS[name]
+    unknown = [word for word in arguments if word not in known]
+    if unknown:
+        print(f"stack: {name} does not take {unknown[0]!r}\n{USAGE}", end="", file=sys.stderr)
+        return 2
+    command(*(arguments or (known if name in ("stop", "restart") else ())))
+    return 0

@@ -1,0 +1,55 @@
+"""What every part of native mode needs: its folder for what runs, and locks."""
+
+import fcntl
+import os
+from contextlib import contextmanager
+
+from django_compose_stack.host.process import say
+from django_compose_stack.host.project import ROOT
+
+STATE = ROOT / ".native"
+
+
+def try_lock(path):
+    """Lock a file, made if need be, and return its descriptor; None where another process holds the lock.
+
+    A child that inherits the descriptor keeps the lock until it ends, however it ends. That makes a lock a better
+    sign of life than a process id in a file, which another process may have by now.
+    """
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_locked(path):
+    """Say whether some process holds the lock of a file. It works on a read-only disk too."""
+    try:
+        descriptor = os.open(str(path), os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def one_at_a_time():
+    """Let one process of this checkout change things, while others wait. Yields the lock's descriptor."""
+    descriptor = try_lock(STATE / "lock")
+    if descriptor is None:
+        say("waiting for another command in this folder")
+        descriptor = os.open(str(STATE / "lock"), os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

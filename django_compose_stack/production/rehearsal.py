@@ -1,0 +1,79 @@
+"""compose.prod.yaml with Compose, as a rehearsal or on one host, and commands in what runs of production."""
+
+import subprocess
+import sys
+
+from django_compose_stack.host.process import die
+from django_compose_stack.host.project import ROOT
+from django_compose_stack.production.engine import (
+    address,
+    compose,
+    container,
+    environment,
+    make_secrets,
+    must,
+    output,
+    run,
+    stack,
+)
+from django_compose_stack.production.files import bring
+
+
+def up():
+    bring()
+    make_secrets()
+    must(*compose("up", "--build", "--detach", "--remove-orphans"))
+    migrate = output(*compose("ps", "--all", "--quiet", "migrate"))
+    if output("docker", "wait", migrate) != "0":
+        run(*compose("logs", "--no-log-prefix", "migrate"))
+        die("the migration failed, see above; web waits until it succeeds. Fix it, then: make prod-up")
+    must(*compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
+    # Changed files of nginx/ are mounted already; it takes them over if they are sound.
+    must(*compose("exec", "-T", "nginx", "sh", "/etc/nginx/stack/start", "reload"))
+    print(f"Running at {address()}")
+
+
+def execute(service, *words):
+    flags = ["--interactive", "--tty"] if sys.stdin.isatty() else ["--interactive"]
+    sys.exit(run("docker", "exec", *flags, container(service), *words).returncode)
+
+
+def is_stack():
+    return output("docker", "service", "inspect", f"{stack()}_web") != ""
+
+
+def ps():
+    must(*(["docker", "stack", "ps", "--filter=desired-state=running", stack()] if is_stack() else compose("ps")))
+
+
+def logs(*flags):
+    commands = [compose("logs", *flags)]
+    if is_stack():
+        log = ["docker", "service", "logs", "--tail=100", *flags]
+        commands = [[*log, f"{stack()}_{service}"] for service in ("db", "web", "nginx")]
+    readers = [subprocess.Popen(command, cwd=ROOT, env=environment()) for command in commands]
+    try:
+        status = max(reader.wait() for reader in readers)
+    except KeyboardInterrupt:
+        status = 130
+    finally:
+        for reader in readers:
+            reader.terminate()
+            reader.wait()
+    sys.exit(status)
+
+
+def restart(service):
+    if is_stack():
+        must("docker", "service", "update", "--force", "--quiet", f"{stack()}_{service}")
+    else:
+        must(*compose("restart", service))
+
+
+
+def down():
+    must(*compose("down", "--remove-orphans"))
+
+
+def pass_on(*words):
+    sys.exit(run(*compose(*words)).returncode)

@@ -1,0 +1,58 @@
+"""make share: opens the page to the local network, and prints its address there, as a QR code too.
+
+Python 3.8 or newer, standard library only.
+"""
+
+import os
+import re
+
+from django_compose_stack.development import compose_files, native, url
+from django_compose_stack.host.mode import mode
+from django_compose_stack.host.process import die, must, output
+from django_compose_stack.host.project import program
+
+# Laid over compose.yaml until `make up`. 127.0.0.1 stays published, and the address in the network comes to it.
+OVERLAY = """\
+services:
+  web:
+    environment:
+      SHARED_AT: ${LAN_ADDRESS}
+      ALLOWED_HOSTS: ${LAN_ADDRESS},.localhost,127.0.0.1,[::1]${ALLOWED_HOSTS:+,${ALLOWED_HOSTS:-}}
+      CSRF_TRUSTED_ORIGINS: http://${LAN_ADDRESS}:${WEB_PORT:-8000}${CSRF_TRUSTED_ORIGINS:+,${CSRF_TRUSTED_ORIGINS:-}}
+    ports:
+      - ${LAN_ADDRESS}:${WEB_PORT:-8000}:8000
+"""
+
+
+def own_address():
+    """Return this machine's address in its network. Exits where it seems to be in none."""
+    # 192.0.2.1 is nobody's: the route to it is the one to everywhere.
+    found = re.search(r" src ([0-9.]+)", output("ip", "-4", "route", "get", "192.0.2.1"))
+    if found:
+        return found[1]
+    # macOS has no ip.
+    interface = re.search(r"interface: (\S+)", output("route", "-n", "get", "default"))
+    address = output("ipconfig", "getifaddr", interface[1]) if interface else ""
+    if not address:
+        die("this machine seems to be in no network. If it is, name its address: make share LAN_ADDRESS=192.168.1.5")
+    return address
+
+
+def share(address=""):
+    address = address or own_address()
+    if mode() == "native":
+        page = f"http://{address}:{url().rpartition(':')[2]}"
+        native("stop", "web")
+        hosts = f"{address},.localhost,127.0.0.1,[::1]"
+        native("up", WEB_HOST="0.0.0.0", SHARED_AT=address, ALLOWED_HOSTS=hosts, CSRF_TRUSTED_ORIGINS=page)
+        qr = program("native", "segno")
+    else:
+        # 0.0.0.0 in WEB_HOST would have that address already.
+        variables = {**os.environ, "WEB_HOST": "127.0.0.1", "LAN_ADDRESS": address}
+        up = ["docker", "compose", *compose_files(), "up", "--build", "--wait"]
+        must(*up, input=OVERLAY.encode(), env=variables)
+        page = f"http://{address}:{url().rpartition(':')[2]}"
+        qr = ["docker", "compose", "exec", "-T", "web", "segno"]
+    print(f"\nOpen to everyone in the local network, error pages with code and settings too:\n\n    {page}\n", flush=True)
+    must(*qr, "--compact", page)
+    print("\nmake up closes it again.")

@@ -1,0 +1,113 @@
+import threading
+import time
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from django_compose_stack.dashboard import database
+
+
+def configure(monkeypatch, **config):
+    # Connections keep the settings that they began with.
+    monkeypatch.setattr("django.conf.settings.DATABASES", {"default": config})
+
+
+@pytest.mark.django_db
+def test_database_that_answers_tells_version_size_and_that_nothing_waits():
+    found = database.look()
+
+    assert (found.error, found.pending, found.trouble) == ("", (), "")
+    assert found.label.startswith(f"{connection.display_name} {connection.get_database_version()[0]}.")
+    assert found.facts
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrations_that_wait_are_named():
+    MigrationRecorder(connection).record_unapplied("pages", "0001_initial")
+    try:
+        found = database.look()
+    finally:
+        MigrationRecorder(connection).record_applied("pages", "0001_initial")
+
+    assert found.pending == ("pages.0001_initial",)
+
+
+@pytest.mark.django_db
+def test_migrations_that_cannot_be_read_are_no_fault_of_the_database(monkeypatch):
+    def broken(connection):
+        raise ImportError("No module named 'apps.pages.migrations.0002_nothing'")
+
+    monkeypatch.setattr(database, "MigrationExecutor", broken)
+
+    found = database.look()
+
+    assert found.error == ""
+    assert found.trouble == "ImportError: No module named 'apps.pages.migrations.0002_nothing'"
+
+
+@pytest.mark.django_db
+def test_driver_that_is_missing_is_told(no_database):
+    no_database(ImproperlyConfigured("Error loading psycopg2 or psycopg module"))
+
+    assert database.look().reason == "Error loading psycopg2 or psycopg module"
+
+
+@pytest.mark.django_db
+def test_database_that_hangs_is_left_after_a_while(monkeypatch, no_database):
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    end = threading.Event()
+
+    def hang(*args):
+        end.wait(30)
+        raise OperationalError("nobody waits for this any more")
+
+    no_database(hang)
+
+    start = time.monotonic()
+    found = database.look()
+    end.set()
+
+    assert time.monotonic() - start < 10
+    assert found.reason.endswith("did not answer within 0.1 s: it hangs, or something on the way does.")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            "failed to resolve host 'db': [Errno -2] Name or service not known",
+            "There is no host db: its container is not running.",
+        ),
+        (
+            'connection to server at "db" (172.18.0.2), port 5432 failed: Connection refused\n\tIs the server running?',
+            "Nothing listens at db:5432: the server is not running.",
+        ),
+        (
+            'FATAL:  password authentication failed for user "app"',
+            "The server refused the password: its volume was made with another one.",
+        ),
+        ('FATAL:  database "app" does not exist', "The server is there, and it has no database app."),
+        ("FATAL:  the database system is starting up", "The server is starting or stopping. Look again in a moment."),
+        ("FATAL:  sorry, too many clients already", "All connections are taken."),
+        ("something new\nmore of it", "something new"),
+    ],
+)
+def test_error_is_told_in_words(no_database, monkeypatch, message, reason):
+    configure(monkeypatch, HOST="db", PORT=5432, NAME="app")
+    no_database(OperationalError(message))
+
+    found = database.look()
+
+    assert found.error == message.partition("\n")[0]
+    assert found.reason == reason
+
+
+def test_volume_is_the_one_of_compose_where_the_database_is(monkeypatch):
+    configure(monkeypatch, HOST="db")
+    assert database.volume_name() == "db-data"
+
+    configure(monkeypatch, HOST="127.0.0.1")
+    assert database.volume_name() == ""

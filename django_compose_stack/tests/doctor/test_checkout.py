@@ -1,0 +1,181 @@
+"""Broken checkouts and taken ports, on a machine without Docker: nothing here is pretended."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from django_compose_stack.doctor import lifetime
+from django_compose_stack.doctor.command import examine
+from django_compose_stack.tests.doctor.conftest import ROOT, example, free_port, write_env
+
+
+def test_process_that_holds_the_port_is_named(bare):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = bare.findings(WEB_PORT=str(port))["port"]
+
+    assert found.problem.startswith(f"port {port} of 127.0.0.1 is taken by ")
+    if shutil.which("ss") or shutil.which("lsof"):
+        assert f"process {os.getpid()} (" in found.problem
+    assert "Stop it, or set WEB_PORT=" in found.cure
+    assert not found.mend, "WEB_PORT of the shell would beat the one in .env"
+
+
+def test_own_server_holds_its_port_rightly(bare):
+    if not (shutil.which("ss") or shutil.which("lsof")) or not Path("/proc/self/cwd").exists():
+        pytest.skip("nothing here tells whose process it is")
+    script = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{script}; time.sleep(60)"], cwd=bare.root, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert bare.findings(WEB_PORT=process.stdout.readline().strip()) == {}
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_address_of_another_machine_is_found(bare):
+    found = bare.findings(WEB_HOST="192.0.2.77")["address"]
+
+    assert found.problem == "192.0.2.77 is no address of this machine, and WEB_HOST names it"
+    assert "WEB_HOST=127.0.0.1 in .env" in found.cure
+
+
+def test_machine_with_neither_docker_nor_a_python_is_told(bare):
+    found = bare.findings(PATH="/nowhere")["no-python"]
+
+    assert found.problem == "there is no Docker here, and no Python 3.12 or newer; found: none"
+    assert "Install Docker, or uv" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("day", "problems"),
+    [
+        (date(2028, 10, 31), []),
+        (date(2028, 11, 1), ["Python 3.12 has had no security fixes since 2028-10-31"]),
+        (
+            date(2031, 1, 1),
+            [
+                "Python 3.12 has had no security fixes since 2028-10-31",
+                "Postgres 18 has had no security fixes since 2030-11-14",
+            ],
+        ),
+    ],
+)
+def test_image_that_gets_no_fixes_any_more_is_found(bare, monkeypatch, day, problems):
+    monkeypatch.setattr(lifetime, "today", lambda: day)
+    variables = {"WEB_PORT": str(free_port())}
+
+    assert [one.problem for one in examine(bare.stack(variables))] == problems
+
+
+def test_lifetimes_of_what_this_stack_uses_are_known():
+    env = (ROOT / ".env.example").read_text()
+
+    assert re.search(r"^PYTHON_VERSION=(.*)$", env, re.M)[1] in lifetime.PYTHON
+    assert re.search(r"^POSTGRES_VERSION=(.*)$", env, re.M)[1] in lifetime.POSTGRES
+
+
+def test_file_of_another_owner_is_found_and_given_back(bare):
+    if os.geteuid():
+        pytest.skip("only root can give a file away")
+    os.chown(bare.root / "manage.py", 4321, 4321)
+
+    found = bare.findings()["foreign-owner"]
+
+    assert found.problem == f"manage.py belongs to uid 4321, this folder to uid {bare.root.stat().st_uid}"
+    assert found.cure.startswith("sudo chown -R ")
+    assert bare.mend() == [f"gave 1 files to uid {bare.root.stat().st_uid}"]
+    assert bare.findings() == {}
+
+
+# What breaks a checkout; the finding; what FIX=1 says that it did.
+MENDABLE = {
+    "crlf": (lambda d: rewrite(d, "Dockerfile", b"\n", b"\r\n"), "crlf", "gave Dockerfile Unix line ends"),
+}
+
+
+def rewrite(doctor, name, old, new):
+    path = doctor.root / name
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+@pytest.mark.parametrize(("breaks", "check", "did"), MENDABLE.values(), ids=list(MENDABLE))
+def test_fix_mends_the_checkout_and_the_next_run_is_clean(bare, breaks, check, did):
+    breaks(bare)
+
+    assert list(bare.findings()) == [check]
+    (said,) = bare.mend()
+    assert said.startswith(did)
+    assert bare.findings() == {}
+
+
+def test_fix_moves_the_page_to_a_free_port(bare):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        write_env(bare, example(bare, WEB_PORT=str(port)))
+        assert list(bare.findings()) == ["port"]
+
+        (said,) = bare.mend()
+
+        assert said.startswith("wrote WEB_PORT=")
+        assert bare.findings() == {}
+
+
+def test_check_that_fails_is_a_finding_and_the_others_go_on(bare):
+    (bare.root / ".env.example").write_bytes(b"\xff")
+    rewrite(bare, "manage.py", b"\n", b"\r\n")
+
+    problems = [one.problem for one in examine(bare.stack({}))]
+
+    assert any("check_secrets failed: UnicodeDecodeError" in problem for problem in problems)
+    assert "manage.py has Windows line ends (CRLF)" in problems
+
+
+def test_text_says_what_why_and_how(bare):
+    rewrite(bare, "manage.py", b"\n", b"\r\n")
+
+    assert bare.run().stdout == (
+        "\nProblem: manage.py has Windows line ends (CRLF)\n"
+        "Why:     Linux looks for a program whose name ends in a carriage return, and says "
+        '"no such file or directory".\n'
+        "Cure:    git add --renormalize . && git checkout -- Dockerfile, an editor set to LF, or: make doctor FIX=1\n"
+        "\nmake doctor FIX=1 mends what can be mended with nothing lost.\n"
+    )
+
+
+def test_json_is_for_machines(bare):
+    done = bare.run("--json")
+
+    assert json.loads(done.stdout) == {"mended": [], "findings": []}
+
+
+def test_wrong_usage_has_status_2(bare):
+    assert bare.run("--frobnicate").returncode == 2
+
+
+def test_doctor_leaves_nothing_behind(bare):
+    before = sorted(bare.root.rglob("*"))
+
+    bare.findings()
+
+    assert sorted(bare.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("doctor/*.py"), ROOT / "django_compose_stack/host/dotenv.py"], ids=lambda path: path.name)
+def test_doctor_is_python_3_9_of_the_standard_library(path):
+    tree = ast.parse(path.read_text(), feature_version=(3, 9))
+
+    imports = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imports |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imports} - {"doctor", "config"} <= sys.stdlib_module_names

@@ -1,0 +1,102 @@
+"""What the running containers may do."""
+
+from django_compose_stack.tests import STACK
+import json
+
+import pytest
+
+from django_compose_stack.tests.prod.production import CAPABILITIES
+from django_compose_stack.tests.stack.checkout import run
+
+SERVICES = ("db", "web", "nginx")
+
+
+@pytest.fixture
+def containers(rehearsal):
+    """Return what the engine knows of each running container, by service."""
+    found = {}
+    for container in json.loads(run("docker", "inspect", *rehearsal.containers()).stdout):
+        found.setdefault(container["Config"]["Labels"]["com.docker.compose.service"], []).append(container)
+    assert set(found) == set(SERVICES)
+    return found
+
+
+def every(containers):
+    return [container for group in containers.values() for container in group]
+
+
+def test_no_process_is_root_or_has_a_capability(rehearsal):
+    for service in SERVICES:
+        processes = rehearsal.processes(service)
+
+        assert processes
+        for process in processes:
+            assert "0" not in process["Uid"], (service, process["Name"])
+            assert process["NoNewPrivs"] == ["1"], (service, process["Name"])
+            assert {process[name][0] for name in CAPABILITIES} == {"0" * 16}, (service, process["Name"])
+
+
+def test_root_file_system_is_read_only(rehearsal, containers):
+    assert {container["HostConfig"]["ReadonlyRootfs"] for container in every(containers)} == {True}
+    for service in SERVICES:
+        tried = rehearsal.run(*STACK, "prod-exec", service, "sh", "-c", "touch /usr/x || touch /etc/x", check=False)
+        assert "Read-only file system" in tried.stderr, service
+
+
+def test_memory_processes_and_logs_have_an_end(containers):
+    for container in every(containers):
+        host = container["HostConfig"]
+
+        assert 0 < host["Memory"] <= 1024**3
+        assert 0 < host["PidsLimit"] <= 300
+        assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+        assert host["RestartPolicy"]["Name"] == "always"
+
+
+def test_uploads_that_fill_tmp_do_not_end_nginx(rehearsal):
+    """It is memory: without a size of its own, the container's limit would end what wrote into it."""
+    filled = rehearsal.run(*STACK, "prod-exec", "nginx", "sh", "-c", "head -c 600M /dev/zero >/tmp/fill", check=False)
+    try:
+        answer = rehearsal.request("/", tls=True)
+    finally:
+        rehearsal.exec("nginx", "rm", "-f", "/tmp/fill")
+
+    assert "No space left on device" in filled.stderr
+    assert answer.status == 200
+    [state] = rehearsal.inspect_all("nginx", "{{.RestartCount}},{{.State.OOMKilled}},{{.State.Running}}")
+    assert state == "0,false,true"
+
+
+def test_nothing_is_published_but_nginx(rehearsal, containers):
+    published = {
+        service: sorted(port["HostPort"] for ports in group[0]["HostConfig"]["PortBindings"].values() for port in ports)
+        for service, group in containers.items()
+    }
+
+    ports = sorted([rehearsal.variables["HTTP_PORT"], rehearsal.variables["HTTPS_PORT"]])
+    assert published == {"db": [], "web": [], "nginx": ports}
+
+
+def test_database_has_no_way_out_and_nginx_no_way_to_it(rehearsal, containers):
+    networks = {service: set(group[0]["NetworkSettings"]["Networks"]) for service, group in containers.items()}
+    front, back = f"{rehearsal.name}_front", f"{rehearsal.name}_back"
+
+    assert networks == {"db": {back}, "web": {front, back}, "nginx": {front}}
+    assert json.loads(run("docker", "network", "inspect", back).stdout)[0]["Internal"] is True
+    routes = rehearsal.exec("db", "cat", "/proc/net/route").splitlines()[1:]
+    assert "00000000" not in [line.split()[1] for line in routes]
+
+
+def test_secrets_are_not_in_the_environment_of_the_containers(rehearsal, containers):
+    values = [(rehearsal.path / "secrets" / name).read_text() for name in ("postgres_password", "secret_key")]
+
+    for container in every(containers):
+        assert not any(value in json.dumps(container) for value in values)
+
+
+def test_new_secrets_are_long_and_closed_to_other_users(plain):
+    folder = plain.path / "secrets"
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert len((folder / "secret_key").read_text()) >= 50
+    assert len((folder / "postgres_password").read_text()) >= 32

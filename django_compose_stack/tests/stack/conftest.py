@@ -1,0 +1,53 @@
+"""What the tests of the stack share: copies of this checkout, brought up on a real Docker engine.
+
+They skip where no engine answers, and fail there with CI set.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from django_compose_stack.tests.stack.checkout import Checkout, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    for command in (["docker", "compose", "version"], ["docker", "info"]):
+        try:
+            run(*command, timeout=30)
+        except (OSError, AssertionError) as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"CI is set, and no Docker engine answers: {error}", pytrace=False)
+            pytest.skip(f"no Docker engine answers: {error}")
+
+
+@pytest.fixture(scope="session")
+def copies(engine, tmp_path_factory) -> Iterator[Callable[..., Checkout]]:
+    """A function that makes one copy more. Each test takes its copies away; what a failed one left goes here."""
+    made = []
+
+    def copy(owner: int | None = None) -> Checkout:
+        made.append(Checkout(tmp_path_factory.mktemp("stack"), owner))
+        return made[-1]
+
+    yield copy
+    for checkout in made:
+        if checkout.path.exists():
+            checkout.remove()
+
+
+@pytest.fixture
+def checkout(copies) -> Iterator[Checkout]:
+    """A fresh copy that nothing was done with."""
+    checkout = copies()
+    yield checkout
+    checkout.remove()
+
+
+@pytest.fixture(scope="session")
+def stack(copies) -> Checkout:
+    """A copy that is up. The tests share it, so each leaves it up and as it was."""
+    checkout = copies()
+    checkout.up()
+    return checkout

@@ -1,0 +1,51 @@
+"""The checks of .ci agree with what they check."""
+
+from django_compose_stack.tests import ROOT
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+BUILT_HERE = {"django-compose-stack:local"}
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / ".ci")
+    return runpy.run_path(str(ROOT / ".ci/checks"))
+
+
+def test_images_of_the_stack_are_provided(checks):
+    files = "".join(path.read_text() for path in ROOT.glob("compose*.yaml"))
+    used = set(re.findall(r"image: (\S+:\S+)", re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", files))) - BUILT_HERE
+    python = re.search(r"^ARG PYTHON_VERSION=(\S+)", (ROOT / "Dockerfile").read_text(), re.M)[1]
+
+    assert {*used, f"python:{python}-slim"} - set(checks["IMAGES"]) == set()
+
+
+def test_needs_come_first_and_once(checks):
+    plan = checks["plan"](["lint", "stack"])
+
+    assert plan == ["packages", "linters", "engine", "lint", "browser", "images", "stack"]
+
+
+def test_every_step_of_the_workflow_is_known(checks):
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    steps = re.search(r"step: \[(.*)\]", workflow)[1].split(", ")
+
+    assert set(steps) <= set(checks["NAMED"])
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("=========== 140 passed, 1 skipped in 1.57s ===========", True),
+        ("2 passed in 61.20s (0:01:01)", True),
+        ("====== no tests ran in 0.01s ======", False),
+        ("====== 1 skipped in 0.01s ======", False),
+        ("10 passed the gate", False),
+    ],
+)
+def test_a_run_without_a_passed_test_does_not_count(checks, line, counts):
+    assert bool(checks["CLOSING"].search(line)) is counts

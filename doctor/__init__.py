@@ -1,5 +1,0 @@
-"""Says what is wrong with the stack on this machine, why it matters and what mends it.
-
-`make doctor`, `bin/doctor` or `python3 -m doctor`. It has to work where nothing else does: Python 3.9 or newer,
-standard library only, and no check takes another one's success for granted.
-"""
