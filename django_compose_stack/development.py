@@ -8,12 +8,16 @@ import re
 import subprocess
 import sys
 import webbrowser
+from pathlib import Path
 
+from django_compose_stack.host import apart
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import die, must, output, run, show
 from django_compose_stack.host.project import ROOT, program
 
 DEBUG_PORT = 5678
+TRIES = 5
+PROJECT = '{{.Label "com.docker.compose.project"}}\t{{.Label "com.docker.compose.project.working_dir"}}'
 # Laid over compose.yaml until `make up`: an editor attaches to debugpy on this machine.
 DEBUG = f"""\
 services:
@@ -46,10 +50,21 @@ def url():
 def up():
     if mode() == "native":
         return native("up")
-    if run("docker", "compose", "up", "--build", "--wait").returncode:
-        run(*program("doctor"), stdout=sys.stderr)
-        sys.exit(1)
-    print(f"Running at {url()}")
+    here = Path(os.path.realpath(str(ROOT)))
+    listed = output("docker", "ps", "--all", f"--format={PROJECT}", "--filter=label=com.docker.compose.oneoff=False")
+    apart.keep_apart(here, [tuple(line.split("\t")) for line in listed.splitlines()])
+    is_chosen = bool(apart.setting("WEB_PORT"))
+    for _ in range(TRIES):
+        # Checkouts that start at the same moment find the same port free; then all but one look again.
+        if not is_chosen and not web_container():
+            apart.claim(has_engine=True)
+        if not run("docker", "compose", "up", "--build", "--wait").returncode:
+            print(f"Running at {url()}")
+            return
+        if is_chosen or not apart.is_taken(apart.of_page(), has_engine=True):
+            break
+    run(*program("doctor"), stdout=sys.stderr)
+    sys.exit(1)
 
 
 def debug():
@@ -98,24 +113,26 @@ def open_page():
 
 
 def web_container():
-    """Return the id of the running web container of this checkout; empty where there is none."""
+    """Return the name of the running web container of this checkout; empty where there is none."""
     labels = {"project.working_dir": os.path.realpath(ROOT), "service": "web", "oneoff": "False"}
     filters = [f"--filter=label=com.docker.compose.{name}={value}" for name, value in labels.items()]
-    return output("docker", "ps", "--quiet", *filters).partition("\n")[0]
+    return output("docker", "ps", "--format={{.Names}}", *filters).partition("\n")[0]
 
 
 def in_web(*words):
     """Run a command where the code runs: in the web container if it is up, which is quicker, else in a new one."""
-    if mode() == "native":
+    # A container that runs tells the mode too, and is asked for in a tenth of a second.
+    container = "" if os.environ.get("MODE") in ("native", "production") else web_container()
+    if container:
+        terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+        # `exec` enters as root; as-owner becomes the owner of the checkout.
+        show("docker", "exec", "--interactive", *terminal, container, "as-owner", *words)
+    elif mode() == "native":
         native(*words)
     elif mode() == "production":
         from django_compose_stack.production import rehearsal
 
         rehearsal.execute("web", *words)
-    elif web_container():
-        # `exec` enters as root; as-owner becomes the owner of the checkout.
-        flags = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["-T"]
-        show("docker", "compose", "exec", *flags, "web", "as-owner", *words)
     else:
         show("docker", "compose", "run", "--rm", "web", *words)
 

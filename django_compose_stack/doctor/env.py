@@ -14,6 +14,8 @@ from django_compose_stack.doctor.stack import Stack
 
 FALSE = {"false", "0", "no", "n", "off", "f"}
 NOT_OURS = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
+# What commands write: an .env of these alone is no copy of .env.example that has fallen behind.
+WRITTEN = {"COMPOSE_PROJECT_NAME", "POSTGRES_VERSION", "WEB_PORT"}
 KEY_LENGTH = 50  # characters; what `manage.py check --deploy` asks for
 PASSWORD_LENGTH = 12  # characters
 
@@ -59,7 +61,7 @@ def check_readings(stack: Stack) -> Iterator[Finding]:
 
 def check_names(stack: Stack) -> Iterator[Finding]:
     """Compare the names of .env with those of .env.example."""
-    if not stack.env_text:
+    if set(stack.env) <= WRITTEN:
         return
     missing = [name for name in stack.example if name not in stack.env]
 

@@ -6,7 +6,6 @@ import errno
 import ipaddress
 import os
 import re
-import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,30 +13,14 @@ from pathlib import Path
 from django_compose_stack.host import dotfile
 from django_compose_stack.doctor.finding import Finding
 from django_compose_stack.doctor.stack import Stack, label
+from django_compose_stack.host.apart import bind_error, free_port
 
-LAST_PORT = 65535
 # Where an engine takes the subnets of new networks from, unless it is told otherwise.
 POOLS = [
     *(ipaddress.ip_network(f"172.{second}.0.0/16") for second in range(17, 32)),
     *ipaddress.ip_network("192.168.0.0/16").subnets(new_prefix=20),
 ]
 DOCKERS = re.compile(r"docker|br-|veth|lo$")
-
-
-def bind_error(address: str, port: int) -> int:
-    """Return the errno with which a bind to a TCP port fails; 0 where it succeeds."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error.errno or -1
-    return 0
-
-
-def free_port(address: str, port: int) -> int | None:
-    return next((number for number in range(port + 1, LAST_PORT + 1) if not bind_error(address, number)), None)
 
 
 def holding_process(stack: Stack, port: int) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """How the stack runs here: "docker" where an engine answers, "native" where none does, else what MODE says."""
 
+import functools
 import os
 
 from django_compose_stack.host.process import die, output
@@ -7,6 +8,7 @@ from django_compose_stack.host.process import die, output
 MODES = ("docker", "native", "production")
 
 
+@functools.lru_cache(None)
 def mode() -> str:
     """Return the mode. Exits where MODE is set to none of the three."""
     wanted = os.environ.get("MODE", "")

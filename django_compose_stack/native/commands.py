@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+from django_compose_stack.host import apart
 from django_compose_stack.native import postgres, web
 from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
@@ -109,6 +110,9 @@ def cannot_start(name, error):
 
 
 def up():
+    if not web.running() and not apart.setting("WEB_PORT"):
+        with one_at_a_time():
+            apart.claim(has_engine=False)
     variables = Variables()
     environment = variables.environment(postgres.development())
     with one_at_a_time():

@@ -1,13 +1,15 @@
 """From a clone to a page on Postgres, again and again."""
 
+import contextlib
 import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import time
 
-from django_compose_stack.tests.stack.checkout import environment, run, wait_for
+from django_compose_stack.tests.stack.checkout import environment, get, run, wait_for
 
 ONE_OFF = ["run", "--rm", "--no-deps", "web", "python", "-c"]
 IN_WEB = ["exec", "-T", "web", "python", "-c"]
@@ -58,6 +60,24 @@ def test_checkouts_run_side_by_side(stack, checkout):
     assert "in the second one" not in stack.page()
     published = {stack.compose("port", "db", "5432").stdout, checkout.compose("port", "db", "5432").stdout}
     assert len(published) == 2
+
+
+def test_make_up_takes_the_next_free_port_where_the_usual_one_is_taken(checkout):
+    """Port 8000 is the stack's that runs first; the second says which port it has, and every command knows it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # Taken by something else: as good.
+            holder.bind(("127.0.0.1", 8000))
+            holder.listen()
+        said = checkout.make("up", WEB_PORT=None)
+
+    port = re.search(r"WEB_PORT=(\d+)", (checkout.path / ".env").read_text())[1]
+    assert f"port 8000 is taken, so .env has WEB_PORT={port} from now on" in said.stderr
+    assert f"Running at http://127.0.0.1:{port}\n" in said.stdout
+    assert get(int(port))[0] == 200
+    assert f"127.0.0.1:{port}->8000/tcp" in checkout.make("ps", WEB_PORT=None).stdout
+    assert f"http://127.0.0.1:{port}" in checkout.logs("web")
+    assert checkout.make("doctor", WEB_PORT=None).stdout == "No problem found.\n"
 
 
 def test_ports_are_open_to_this_machine_only(stack):

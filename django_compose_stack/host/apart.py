@@ -1,0 +1,101 @@
+"""What a checkout shares with none: the port of its page, and the name of its Compose project.
+
+Python 3.8 or newer, standard library only.
+"""
+
+import errno
+import os
+import re
+import socket
+
+from django_compose_stack.host import dotenv, dotfile
+from django_compose_stack.host.process import output, say
+from django_compose_stack.host.project import ROOT
+
+USUAL = 8000
+LAST = 65535
+ENV = ROOT / ".env"
+
+
+def bind_error(address, port):
+    """Return the errno with which a bind to a TCP port fails; 0 where it succeeds."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.errno or -1
+    return 0
+
+
+def free_port(address, port, is_taken=lambda number: False):
+    """Return the first free port above `port`; None where there is none.
+
+    is_taken: says of a number that it is not to be had, though nothing listens there.
+    """
+    numbers = range(port + 1, LAST + 1)
+    return next((number for number in numbers if not bind_error(address, number) and not is_taken(number)), None)
+
+
+def setting(name):
+    """Return a variable as Compose resolves it: the environment's, else .env's; empty where neither has it."""
+    if name in os.environ:
+        return os.environ[name]
+    try:
+        text = ENV.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return {reading.name: reading.compose or "" for reading in dotenv.read(text, os.environ)}.get(name, "")
+
+
+def is_published(port):
+    """Say whether a container publishes the port: an engine without userland proxy listens on none."""
+    return bool(output("docker", "ps", "--quiet", f"--filter=publish={port}"))
+
+
+def of_page():
+    """Return the port that the page has, or would have."""
+    wanted = setting("WEB_PORT")
+    return int(wanted) if wanted.isdigit() else USUAL
+
+
+def is_taken(port, has_engine):
+    """Say whether something listens on the port of the page's address, or a container publishes it."""
+    taken = bind_error(setting("WEB_HOST") or "127.0.0.1", port) == errno.EADDRINUSE
+    return taken or (has_engine and is_published(port))
+
+
+def claim(has_engine):
+    """Write the next free port to .env where the page's is taken, so that every command, Compose and Django agree on it.
+
+    For a checkout whose WEB_PORT nobody has set. Returns whether it was taken.
+    """
+    taken = of_page()
+    if not is_taken(taken, has_engine):
+        return False
+    free = free_port(setting("WEB_HOST") or "127.0.0.1", taken, lambda port: has_engine and is_published(port))
+    if free is not None:
+        write("WEB_PORT", str(free), f"port {taken} is taken")
+    return free is not None
+
+
+def write(name, value, reason):
+    ENV.touch()  # Where there is none, it is to hold this alone, and not the whole example.
+    dotfile.set_variable(ENV, name, value)
+    say(f"{reason}, so .env has {name}={value} from now on")
+
+
+def keep_apart(folder, projects):
+    """Give this checkout a Compose project of its own where another folder of the same name has that one.
+
+    projects: list of (name, folder), those that the engine has containers of.
+    """
+    name = setting("COMPOSE_PROJECT_NAME") or re.sub("[^a-z0-9_-]", "", folder.name.lower()).lstrip("_-")
+    folders = {other for used, other in projects if used == name}
+    # A folder that is gone was moved here, perhaps: then its containers and its data are this checkout's.
+    if not folders or str(folder) in folders or not any(os.path.isdir(other) for other in folders):
+        return
+    names = {used for used, _ in projects}
+    free = next(f"{name}-{number}" for number in range(2, LAST) if f"{name}-{number}" not in names)
+    write("COMPOSE_PROJECT_NAME", free, f"the containers of project {name} are those of {', '.join(sorted(folders))}")
