@@ -96,7 +96,8 @@ def read(text: str, environment: Mapping[str, str]) -> list[Reading]:
     readings = []
     known = dict(environment)
     for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.removeprefix("\ufeff").strip()
+        # Some editors begin a file with a byte order mark.
+        stripped = line.lstrip("\ufeff").strip()
         if not stripped or stripped.startswith("#"):
             continue
         django = django_values(line)
