@@ -192,7 +192,7 @@ endif
 BROWSER := uv run --no-project --with-requirements requirements-browser.txt python -m
 
 test-stack: ## Run the tests of the stack itself, which take minutes, a Docker engine and Chromium
-	bin/native --test $(BROWSER) pytest --numprocesses=2 --dist=loadfile django_fast_reload/tests tests/browser tests/native tests/stack $(ARGS)
+	bin/native --test $(BROWSER) pytest --numprocesses=2 --dist=loadfile django_fast_reload/tests/server tests/browser tests/native tests/stack $(ARGS)
 
 test-prod: ## Run the tests of production, which make the engine a Swarm of one
 	bin/native --test pytest tests/prod $(ARGS)
