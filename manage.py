@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from django_fast_reload.entry import take_over
+from django_fast_reload import take_over
 
 BASE_DIR = Path(__file__).resolve().parent
 

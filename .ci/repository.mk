@@ -2,7 +2,7 @@
 .PHONY: test-stack test-prod screenshots
 # The slowest are named, so that a slow one is seen before it is many.
 PYTEST := pytest --durations=15
-SUITES := django_fast_reload/tests $(addprefix django_compose_stack/tests/,browser native stack)
+SUITES := django_fast_reload/tests/server $(addprefix django_compose_stack/tests/,browser native stack)
 # Playwright is for these alone, and stays out of the environment that everybody installs.
 BROWSER := uv run --no-project --with-requirements django_compose_stack/tests/browser/requirements.txt python -m
 

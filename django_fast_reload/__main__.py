@@ -1,24 +1,28 @@
-"""Run the supervisor, or the process that loads the project, without importing the packages around this folder."""
+"""Start one of the processes: supervisor, worker, or the holder of debugpy's port.
+
+The package goes by a name of its own here, so that the packages around a copied folder are not imported: those are the
+project's, and the worker has to see them being imported.
+"""
 
 import json
 import os
 import sys
 from types import ModuleType
 
-package = ModuleType("_devserver")
+package = ModuleType("_fast_reload")
 package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
-sys.modules["_devserver"] = package
+sys.modules["_fast_reload"] = package
 
 if sys.argv[1] == "supervise":
-    from _devserver.entry import initial_environment
-    from _devserver.supervisor import supervise
+    from _fast_reload.supervisor.main import supervise
+    from _fast_reload.takeover import initial_environment
 
     sys.exit(supervise(json.loads(sys.argv[2]), initial_environment()))
 elif sys.argv[1] == "debug":
-    from _devserver.debugging import hold
+    from _fast_reload.debugger.host import hold
 
     hold(*json.loads(sys.argv[2]))
 else:
-    from _devserver.child import main
+    from _fast_reload.worker.main import main
 
-    main(*json.loads(sys.argv[2]))
+    main(**json.loads(sys.argv[2]))

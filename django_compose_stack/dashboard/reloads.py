@@ -25,7 +25,7 @@ class Reload(NamedTuple):
 def recent(address: str, port: int) -> list[Reload] | None:
     """Return the last reloads, the newest first; None where the server in use does not record them."""
     # Asking any other server would put a request of this page's own into its log.
-    if "_devserver.child" not in sys.modules:
+    if "_fast_reload.worker.main" not in sys.modules:
         return None
     client = HTTPConnection(address, port, timeout=PATIENCE)
     try:

@@ -13,7 +13,7 @@ LOAD = {"generation": 1, "time": 1_700_000_000.0, "before": "", "error": ""}
 @pytest.fixture
 def devserver(monkeypatch):
     """Return a function that answers as the development server would, and gives what the dashboard makes of it."""
-    monkeypatch.setitem(sys.modules, "_devserver.child", object())
+    monkeypatch.setitem(sys.modules, "_fast_reload.worker.main", object())
 
     def recent(body):
         class Handler(BaseHTTPRequestHandler):
@@ -58,11 +58,11 @@ def test_answer_of_another_shape_counts_as_none(devserver, body):
 
 
 def test_other_servers_are_not_asked():
-    assert "_devserver.child" not in sys.modules
+    assert "_fast_reload.worker.main" not in sys.modules
     assert reloads.recent("127.0.0.1", 1) is None
 
 
 def test_server_that_is_gone_counts_as_none(monkeypatch):
-    monkeypatch.setitem(sys.modules, "_devserver.child", object())
+    monkeypatch.setitem(sys.modules, "_fast_reload.worker.main", object())
 
     assert reloads.recent("127.0.0.1", 1) is None

@@ -1,4 +1,4 @@
-"""`runserver` with the same command line and messages as Django's; docs/reload.md tells what it does."""
+"""`runserver` with the command line and messages of Django's."""
 
 import sys
 from importlib import import_module
@@ -8,7 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.commands.runserver import Command as DjangoCommand
 
-from ... import entry
+from ... import takeover
 
 
 def next_command() -> type[DjangoCommand]:
@@ -23,23 +23,22 @@ def next_command() -> type[DjangoCommand]:
 
 class Command(next_command()):
     def run(self, **options):
-        child = entry.child()
-        # Servers of other kinds (ASGI) bring their own inner_run, and stay as they are.
-        if not settings.DEBUG or type(self).inner_run is not DjangoCommand.inner_run:
-            if child is not None:
-                child.decline()
-            super().run(**options)
-        elif child is not None:
-            self.serve(child, options)
-        elif options["use_reloader"] and entry.is_possible():
-            entry.restart_under_supervisor(self.addr, int(self.port), self.use_ipv6)
-        else:
-            super().run(**options)
+        worker, obstacle = takeover.current_worker(), self.obstacle()
+        if worker is not None:
+            if obstacle:
+                worker.decline(obstacle)
+            worker.serve(self, options)
+        if options["use_reloader"] and takeover.is_wanted():
+            if not obstacle:
+                takeover.restart_under_supervisor(self.addr, int(self.port), self.use_ipv6)
+                obstacle = f"It is not clear how to start {sys.argv[0]} again: {sys.orig_argv}."
+            self.stderr.write(f"{obstacle} Django's own server runs instead.")
+        super().run(**options)
 
-    def serve(self, child, options):
-        from ...serving import Server
-
-        server = Server(self, options, child.snapshots)
-        server.load()
-        server.run()
-        sys.exit(0)
+    def obstacle(self) -> str:
+        """Say why there is no fast reload; empty where there is."""
+        if not settings.DEBUG:
+            return "DEBUG is off, so there is no fast reload."
+        if type(self).inner_run is not DjangoCommand.inner_run:
+            return f"{type(self).inner_run.__module__} brings a server of its own, so there is no fast reload."
+        return takeover.obstacle()

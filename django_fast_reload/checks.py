@@ -1,0 +1,47 @@
+"""System checks: there is never a `runserver` without fast reload and without a message about it."""
+
+from importlib import import_module
+
+from django.conf import settings
+from django.core.checks import Error, Warning
+from django.core.management import get_commands, load_command_class
+from django.core.management.commands.runserver import Command as DjangoCommand
+
+OWN = __name__.rpartition(".")[0]
+
+
+def check_runserver(app_configs, **kwargs):
+    """Compare the `runserver` that Django finds with this app's."""
+    if not settings.DEBUG:
+        return []  # Production runs no `runserver`; its commands must not fail because of one.
+    owner = get_commands()["runserver"]
+    found = type(load_command_class(owner, "runserver"))
+    messages = []
+    if not issubclass(found, import_module(f"{OWN}.management.commands.runserver").Command):
+        messages.append(
+            Error(
+                f"There is no fast reload: `runserver` comes from {owner}, the first app that has one.",
+                hint=f'In INSTALLED_APPS, move "{entry(OWN)}" to the line before "{entry(owner)}".',
+                id="fast_reload.E001",
+            )
+        )
+    if found.inner_run is not DjangoCommand.inner_run:
+        app = owner_of(found.inner_run.__module__)
+        messages.append(
+            Warning(
+                f"There is no fast reload: {app} brings a server of its own, which is used instead.",
+                hint=f'Remove "{entry(app)}" from INSTALLED_APPS while DEBUG is on, unless you need its server.',
+                id="fast_reload.W001",
+            )
+        )
+    return messages
+
+
+def owner_of(module: str) -> str:
+    return module.partition(".management.")[0]
+
+
+def entry(app: str) -> str:
+    """Return the line of INSTALLED_APPS that names an app: the app itself or its configuration class."""
+    names = [name for name in settings.INSTALLED_APPS if name == app or name.startswith(f"{app}.apps.")]
+    return names[0] if names else app

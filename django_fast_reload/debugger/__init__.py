@@ -1,0 +1,1 @@
+"""The small process that holds debugpy's port for as long as the server lives."""

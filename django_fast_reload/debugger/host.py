@@ -1,0 +1,41 @@
+"""Hold debugpy's port until the supervisor ends."""
+
+import os
+import socket
+
+from .. import ipc
+
+POLL = 0.2  # seconds between two looks whether an editor is attached
+
+
+def hold(fd: int, host: str, port: int) -> None:
+    """Listen at `host` and `port`, and tell the supervisor on the socket `fd` how to join."""
+    sock = socket.socket(fileno=fd)
+    sock.set_inheritable(False)
+    found = {}
+    try:
+        from debugpy.server import api
+
+        settrace = api._settrace
+
+        def note(**arguments):  # debugpy does not say otherwise where its adapter takes subprocesses.
+            found.update({name: arguments[name] for name in ("host", "port", "access_token")})
+            return settrace(**arguments)
+
+        api._settrace = note
+        api.listen((host, port))
+    except Exception as error:
+        ipc.send(sock, ipc.DebuggerFailed(str(error) or type(error).__name__))
+        return
+    ipc.send(sock, ipc.DebuggerReady(**found, ppid=os.getpid()))
+    is_attached = False
+    while True:
+        sock.settimeout(POLL)
+        try:
+            if ipc.receive(sock)[0] is None:
+                os._exit(0)
+        except TimeoutError:
+            pass
+        if api.is_client_connected() != is_attached:
+            is_attached = not is_attached
+            ipc.send(sock, ipc.DebuggerAttached(is_attached))

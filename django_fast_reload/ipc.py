@@ -1,0 +1,246 @@
+"""Messages between the processes: every kind, with its fields.
+
+Each message is one JSON datagram on a Unix socket pair, and may carry file descriptors. On the wire it is a list: the
+name of its class, then its fields in order.
+"""
+
+import json
+import os
+import socket
+from typing import NamedTuple, TypedDict
+
+MAX_MESSAGE = 192 * 1024  # bytes; the kernel's default send buffer holds 208 KiB
+EDITOR = "vscode://file{path}:{line}"
+
+
+# ---- supervisor to worker
+
+
+class Orders(NamedTuple):
+    """The first message to a new worker, and what makes a snapshot go on.
+
+    With it a snapshot gets two descriptors: the socket and the journal of the process it becomes.
+    """
+
+    hot: list[str]  # files edited lately: each gets a snapshot of its own
+    is_fresh: bool  # nothing has been served yet
+    is_watched: bool  # the supervisor already knows the folders that Django wants watched
+    port: int
+    version: str  # of the code, as pages are told
+    bytecode: str  # folder of compiled modules; empty for none
+    debugger: dict | None  # see DebuggerReady; None without a debugger
+
+
+class Connection(NamedTuple):
+    """A client's connection to answer; the descriptor comes with it."""
+
+
+class Changed(NamedTuple):
+    """Files changed that are no part of the process: templates, translations. The worker answers with Handled."""
+
+    files: list[str]
+
+
+class Stop(NamedTuple):
+    """End, and run the exit handlers."""
+
+
+class Warm(NamedTuple):
+    """To a snapshot: fork a copy now and prepare it, so that the next load starts from it."""
+
+    modules: list[str]  # to import: of Django and the standard library only
+    pages: list[list[int]]  # pages of memory to copy ahead: first page, number of pages
+
+
+# ---- worker to supervisor
+
+
+class Recorded(NamedTuple):
+    """The journal has news."""
+
+
+class SnapshotTaken(NamedTuple):
+    """A snapshot stands; its socket comes with the message. The sender is a new process."""
+
+    holder: int  # pid of the snapshot
+    pid: int  # of the process that goes on
+    position: int  # number of records that the snapshot holds
+    before: str  # path of the file that it would execute next; empty at the end
+
+
+class Resumed(NamedTuple):
+    """A snapshot's copy goes on."""
+
+    pid: int
+
+
+class Obstacle(NamedTuple):
+    """No snapshot can be taken from here on."""
+
+    before: str
+    reason: str
+
+
+class Serving(NamedTuple):
+    """The project is loaded and connections are welcome."""
+
+    url: str = ""  # of the site, where the project says it
+    editor: str = EDITOR  # link to a line, with {path}, {where} and {line}
+
+
+class Failed(NamedTuple):
+    """The project did not load; the process ends."""
+
+    failure: "Failure"
+
+
+class Declined(NamedTuple):
+    """Django's own server should run instead."""
+
+    reason: str
+
+
+class Debugging(NamedTuple):
+    """A debugger has the terminal while the project loads."""
+
+
+class Folders(NamedTuple):
+    """What Django wants watched: every file below these."""
+
+    folders: list[str]
+
+
+class Handled(NamedTuple):
+    """The answer to Changed."""
+
+    files: list[str]
+    restart: str  # the file for which the process must be replaced; empty for none
+
+
+class Used(NamedTuple):
+    """What the next process is likely to need; see Warm."""
+
+    modules: list[str]
+    pages: list[list[int]]
+
+
+class Checks(NamedTuple):
+    """What Django's system checks found."""
+
+    text: str
+    is_serious: bool  # at least one error
+
+
+class Draining(NamedTuple):
+    """A replaced process still has requests to finish. It also tells the sender whether the supervisor lives."""
+
+    requests: int
+
+
+# ---- holder of debugpy's port to supervisor
+
+
+class DebuggerReady(NamedTuple):
+    """The port is held. A worker joins with these."""
+
+    host: str
+    port: int
+    access_token: str
+    ppid: int
+
+
+class DebuggerAttached(NamedTuple):
+    is_attached: bool
+
+
+class DebuggerFailed(NamedTuple):
+    error: str
+
+
+class Frame(TypedDict):
+    """A place in the developer's own code."""
+
+    path: str
+    where: str  # the path relative to the project's root
+    line: int
+    name: str  # of the function
+    source: list  # [number, text] of the lines around
+
+
+class Failure(TypedDict):
+    """An error of the project, as pages and the terminal show it."""
+
+    title: str
+    path: str  # of the first frame; empty where there is none
+    where: str
+    line: int
+    frames: list[Frame]  # innermost first
+    text: str  # the whole traceback
+    refusal: str  # what the project said when it ended the process on purpose
+
+
+Message = tuple  # one of these
+KINDS = {
+    kind.__name__: kind
+    for kind in (
+        Orders, Connection, Changed, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Serving, Failed, Declined,
+        Debugging, Folders, Handled, Used, Checks, Draining, DebuggerReady, DebuggerAttached, DebuggerFailed,
+    )
+}  # fmt: skip
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def encode(message: Message) -> bytes:
+    return json.dumps((type(message).__name__, *message)).encode()
+
+
+def decode(data: bytes) -> Message:
+    name, *fields = json.loads(data)
+    return KINDS[name](*fields)
+
+
+def send(sock: socket.socket, message: Message, *fds: int, flags: int = 0) -> None:
+    """Send one message.
+
+    Raises OSError where the other side is gone, BlockingIOError where `flags` forbid to wait for it.
+    """
+    socket.send_fds(sock, [encode(message)], fds, flags)
+
+
+def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[int]]:
+    """Return the next message and its descriptors; None in place of the message where the other side is gone."""
+    try:
+        # Without CLOEXEC every program that the project starts would hold its clients' connections open.
+        data, fds, _, _ = socket.recv_fds(sock, MAX_MESSAGE, 4, flags | socket.MSG_CMSG_CLOEXEC)
+    except ConnectionError:
+        return None, []
+    return (decode(data) if data else None), fds
+
+
+class Journal:
+    """Lists in memory that two processes share: what one writes the other can read even where the writer has ended.
+
+    Unlike a message it wakes nobody: waking the other side at each import took a fifth of the time of a reload.
+    """
+
+    def __init__(self, fd: int | None = None):
+        self.fd = os.memfd_create("journal") if fd is None else fd
+        self.position = 0
+
+    def write(self, items: list) -> None:
+        os.write(self.fd, json.dumps(items).encode() + b"\n")
+
+    def read(self) -> list:
+        """Return the items written since the last call."""
+        data = b""
+        while part := os.pread(self.fd, MAX_MESSAGE, self.position + len(data)):
+            data += part
+        lines = data[: data.rfind(b"\n") + 1]
+        self.position += len(lines)
+        return [item for line in lines.splitlines() for item in json.loads(line)]
+
+    def close(self) -> None:
+        os.close(self.fd)

@@ -1,0 +1,87 @@
+"""What the live process was made from: files, names and folders, in the order in which it used them."""
+
+import os
+
+from ..observation import FILE, LIST, LOOK, SUFFIXES, is_lasting, observe
+
+
+class Dependencies:
+    """The records of one line of processes: resuming a snapshot cuts the list at the snapshot's position."""
+
+    def __init__(self):
+        self.order: list[tuple[str, str]] = []
+        self.values: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def add(self, kind: str, path: str, value: str) -> None:
+        if kind == "written":
+            self.values.pop((FILE, path), None)
+        else:
+            self.values.setdefault((kind, path), (len(self.order), value))
+        self.order.append((kind, path))
+
+    def truncate(self, length: int) -> None:
+        for key in self.order[length:]:
+            if self.values.get(key, (0,))[0] >= length:
+                del self.values[key]
+        del self.order[length:]
+
+    def related(self, path: str, is_folder: bool = False) -> list[tuple[str, str]]:
+        """Return the records that may no longer hold when something happened to `path`."""
+        folder, _, name = path.rpartition("/")
+        stem, dot, suffix = name.partition(".")
+        keys = [(FILE, path)]
+        if dot + suffix in ("", *SUFFIXES):  # Else import finds nothing there: django.log is not django.
+            keys.append((LOOK, f"{folder}/{stem}"))
+            if stem == "__init__":
+                keys.append((LOOK, folder))
+        if is_lasting(name):
+            keys.append((LIST, folder))
+        if is_folder:
+            keys += [key for key in self.values if key[1].startswith(path + "/")]
+            keys.append((LIST, path))
+        return [key for key in keys if key in self.values]
+
+    def broken(self, keys) -> dict[str, int]:
+        """Return path and position of the records among `keys` that no longer hold."""
+        found, listings = {}, {}
+        for kind, path in keys:
+            position, value = self.values[kind, path]
+            if observe(kind, path, listings) != value:
+                found[path] = min(position, found.get(path, position))
+        return found
+
+    def broken_by(self, paths: set[str], is_retry: bool) -> dict[str, int]:
+        """Return the paths that matter, each with the position of the first record that no longer holds.
+
+        is_retry: the project does not load, so saving a file without a change asks to try again.
+        """
+        found = {}
+        for path in paths:
+            is_folder = os.path.isdir(path)
+            keys = self.related(path, is_folder or not os.path.exists(path))
+            broken = self.broken(keys)
+            if is_folder:
+                found |= broken  # A sweep sees that something in a folder changed; name what it was.
+                continue
+            positions = list(broken.values())
+            if is_retry and not positions:
+                positions = [self.values[key][0] for key in keys]
+            if positions:
+                found[path] = min(positions)
+        return found
+
+    def folders(self, keys) -> set[str]:
+        """Return the folders in which records can break."""
+        found = set()
+        for kind, path in keys:
+            found.add(path if kind == LIST else path.rpartition("/")[0])
+            if kind == LOOK and self.values[kind, path][1].endswith("/"):
+                found.add(path)  # A namespace becomes a package when an __init__.py appears in it.
+        return found
+
+    def places(self) -> set[str]:
+        """Return the files and folders whose stat tells that a record may have broken."""
+        return self.folders(self.values) | {path for kind, path in self.values if kind != LOOK}

@@ -1,0 +1,182 @@
+"""The project's files as the supervisor sees them: what was touched, and when it is settled."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ..observation import LIST
+from ..project_paths import ProjectPaths
+from .dependencies import Dependencies
+from .inotify import ISDIR, OVERFLOW, RENAMING, Watcher, is_native
+from .settling import Settling
+
+GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a git that died
+GIT_POLL = 0.005  # seconds
+SCAN_PAUSE = 10  # pause between scans of all templates and static files, as a multiple of the last scan's duration
+MAX_AGE = 0.02  # seconds for which a scan of all files is reused, where events can't be trusted
+
+
+class Files:
+    """Watches the folders in which something can change for the live process or for Django.
+
+    dependencies: what the live process used.
+    folders: what Django's own receivers, templates and static files ask to watch, below which all counts.
+    """
+
+    def __init__(self, project: ProjectPaths, dependencies: Dependencies):
+        self.project, self.dependencies = project, dependencies
+        self.folders: tuple[str, ...] = ()
+        self.others: set[str] = set()
+        self.watcher = Watcher()
+        self.is_native = is_native(project.root)
+        self.settling = Settling(self.is_native)
+        self.signatures: dict[str, tuple] = {}
+        self.below: dict[str, tuple] = {}  # signatures of all files in `folders`, where no event tells of them
+        self.swept = self.next_scan = 0.0
+        self.git_lock = git_lock(project.root)
+
+    def add_records(self, records: list) -> None:
+        """Take in what a process used, and look whether that is still so: it may have changed meanwhile."""
+        start = len(self.dependencies)
+        for record in records:
+            self.dependencies.add(*record)
+        keys = [key for key in self.dependencies.order[start:] if key in self.dependencies.values]
+        self.watch(keys)
+        self.suspect(self.dependencies.broken(keys))
+
+    def watch(self, keys) -> None:
+        """Watch the folders of some records. Call it before the records are compared with the files."""
+        folders = self.dependencies.folders(keys)
+        for folder in folders:
+            self.watcher.watch(folder)
+        self.compare_if_full()
+        if not self.is_native:  # No event will tell what happens before the next sweep.
+            for path in folders.union(path for _, path in keys):
+                self.signatures.setdefault(path, stat_of(path))
+
+    def watch_files(self, paths: list[str]) -> None:
+        """Watch files that no process uses."""
+        self.others.update(paths)
+        for path in paths:
+            self.watcher.watch(os.path.dirname(path))
+
+    def watch_below(self, folders: list[str]) -> None:
+        self.folders = tuple(f"{folder}/" for folder in folders)
+        for place, _ in walk(self.folders):
+            self.watcher.watch(place)
+        self.compare_if_full()
+        if not self.is_native:
+            self.below = {**self.scan_below(), **self.below}
+
+    def compare_if_full(self) -> None:
+        """Where the kernel gives no more watches, compare the files themselves, as where events can't be trusted."""
+        if self.watcher.full:
+            self.is_native = self.settling.is_native = False
+
+    def collect(self) -> None:
+        """Take in all that happened so far."""
+        now = time.monotonic()
+        if not self.is_native and now - self.swept > MAX_AGE:
+            self.sweep()
+        is_changed = False  # which folders there are
+        for path, mask in self.watcher.drain():
+            if mask & OVERFLOW:
+                is_changed = True
+                self.suspect([*self.others, *(path for _, path in self.dependencies.values), *self.scan_below()])
+                continue
+            if mask & ISDIR:
+                is_changed = True
+                self.watcher.forget(path)
+            if self.is_wanted(path, mask):
+                self.settling.note(path, mask, now)
+        if is_changed:
+            # What was made in a new folder until now is seen when the folder, which was noted above, is judged.
+            self.watch(self.dependencies.values)
+            self.watch_below([folder[:-1] for folder in self.folders])
+
+    def is_wanted(self, path: str, mask: int) -> bool:
+        """Tell whether anyone wants to know of this event: a log file must hold up no request."""
+        if path in self.others or path.startswith(self.folders) or path in self.settling.pending:
+            return True
+        kinds = {kind for kind, _ in self.dependencies.related(path, bool(mask & ISDIR))}
+        return bool(kinds if mask & RENAMING else kinds - {LIST})  # Writing into a file changes no names.
+
+    def suspect(self, paths) -> None:
+        """Look at these files although no event came for them."""
+        now = time.monotonic()
+        for path in paths:
+            self.settling.note(path, 0, now)
+
+    def sweep(self) -> None:
+        """Compare the stat of all files that were used: a safety net for events that were lost, or never sent."""
+        signatures = {path: stat_of(path) for path in self.dependencies.places() | self.others}
+        self.suspect(path for path, seen in signatures.items() if self.signatures.get(path, seen) != seen)
+        self.signatures = signatures
+        self.swept = time.monotonic()
+        if not self.is_native and self.swept > self.next_scan:
+            below = self.scan_below()
+            self.suspect(path for path in below.keys() | self.below.keys() if below.get(path) != self.below.get(path))
+            self.below = below
+            # Thousands of static files on a slow mount must not slow down each request.
+            now = time.monotonic()
+            self.next_scan = now + SCAN_PAUSE * (now - self.swept)
+
+    def scan_below(self) -> dict[str, tuple]:
+        """Return the signatures of all files in the folders that Django asks for: no process names those it uses."""
+        paths = [f"{place}/{name}" for place, names in walk(self.folders) for name in names]
+        return {path: stat_of(path) for path in paths}
+
+    def take(self) -> set[str]:
+        """Return the files to judge, once all have settled and git is not in the middle of a checkout."""
+        due = self.settling.due()
+        if due is None or due > time.monotonic() or self.is_git_busy():
+            return set()
+        paths = self.settling.take()
+        # The next sweep is to find what happens from here on. They are read after this, so nothing can get between.
+        self.signatures |= {path: stat_of(path) for path in paths & self.signatures.keys()}
+        return paths
+
+    def wait(self) -> float | None:
+        """Return the seconds until `take` may return something; None where nothing was touched."""
+        due = self.settling.due()
+        if due is None:
+            return None
+        left = due - time.monotonic()
+        return left if left > 0 else GIT_POLL
+
+    def is_git_busy(self) -> bool:
+        try:
+            status = os.stat(self.git_lock)
+        except OSError:
+            return False
+        return time.time() - status.st_mtime < GIT_LOCK_AGE
+
+
+def walk(folders) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder in these, and the names of its files."""
+    for folder in folders:
+        for place, names, files in os.walk(folder):
+            names[:] = [name for name in names if not name.startswith(".") and name != "node_modules"]
+            yield place.rstrip("/"), files
+
+
+def git_lock(root: str) -> str:
+    """Return the file that exists while git changes the working tree of `root`; empty where git has none."""
+    for place in (Path(root), *Path(root).parents):
+        folder = place / ".git"
+        with suppress(OSError, ValueError):
+            if folder.is_file():  # a worktree or a submodule
+                folder = place / folder.read_text().partition(":")[2].strip()
+            if folder.is_dir():
+                return str(folder / "index.lock")
+    return ""
+
+
+def stat_of(path: str) -> tuple:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,139 @@
+"""The processes that hold the project: one that loads or serves, those it replaced, and the snapshots before it."""
+
+import selectors
+import socket
+from collections.abc import Callable
+from itertools import pairwise
+
+from .. import ipc
+from .dependencies import Dependencies
+from .handles import Snapshot, Worker, spawn
+from .shutdown import kill, stop_all
+
+MAX_HOT = 8  # files that were edited last and get a snapshot of their own
+MAX_SNAPSHOTS = 16
+MAX_MEMORY = 512 << 20  # bytes that all snapshots may hold of their own
+
+
+class Lineage:
+    """One line of processes: each snapshot holds a part of what the live process has used, cut at its position.
+
+    package: digest of this package, for processes that start from nothing.
+    """
+
+    on_message: Callable  # called with each message of the live process
+    on_end: Callable[[Worker], None]  # called with the live process when it has ended by itself
+
+    def __init__(self, plan: dict, environment: dict[bytes, bytes], package: str, loop: selectors.BaseSelector):
+        self.plan, self.environment, self.package, self.loop = plan, environment, package, loop
+        self.dependencies = Dependencies()
+        self.live: Worker | None = None
+        self.retired: set[Worker] = set()
+        self.snapshots: list[Snapshot] = []
+        self.hot: list[str] = []
+        self.late: dict[str, None] = {}  # modules that requests imported, in order
+
+    def start(self, orders: ipc.Orders) -> None:
+        """Start from nothing, in a fresh interpreter."""
+        for snapshot in list(self.snapshots):
+            self.drop(snapshot)
+        self.dependencies.truncate(0)
+        self.attach(spawn(self.plan, self.environment, orders, self.package))
+
+    def resume(self, position: int, orders: ipc.Orders) -> str | None:
+        """Go on from the latest snapshot that had used no more than `position` records.
+
+        Return the file before which it was taken, or None where there is none.
+        """
+        for snapshot in [snapshot for snapshot in self.snapshots if snapshot.position > position]:
+            self.drop(snapshot)
+        while self.snapshots:
+            snapshot = self.snapshots[-1]
+            worker = snapshot.resume(orders)
+            if worker is not None:
+                self.dependencies.truncate(snapshot.position)
+                self.attach(worker)
+                return snapshot.before
+            self.drop(snapshot)
+        return None
+
+    def heat(self, paths: list[str]) -> None:
+        """Note the files that were edited: the next edit is likely to be one of these."""
+        self.hot = ([path for path in self.hot if path not in paths] + paths)[-MAX_HOT:]
+
+    def warm_up(self, used: ipc.Used) -> None:
+        """Have the snapshot that the next edit is most likely to need prepare a copy."""
+        self.late.update(dict.fromkeys(used.modules))
+        likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
+        for snapshot in (likely or self.snapshots)[-1:]:
+            snapshot.warm(list(self.late), used.pages)
+        self.save_memory()
+
+    def attach(self, worker: Worker) -> None:
+        self.live = worker
+        self.loop.register(worker.sock, selectors.EVENT_READ, lambda: self.on_readable(worker))
+
+    def on_readable(self, worker: Worker) -> None:
+        message, fds = ipc.receive(worker.sock)
+        if message is None:
+            self.forget(worker)
+        elif worker not in self.retired:
+            if isinstance(message, ipc.SnapshotTaken):
+                self.add(Snapshot(socket.socket(fileno=fds[0]), message.holder, message.position, message.before))
+            if isinstance(message, (ipc.SnapshotTaken, ipc.Resumed)):
+                worker.pid = message.pid
+            self.on_message(message)
+
+    def forget(self, worker: Worker) -> None:
+        self.loop.unregister(worker.sock)
+        self.retired.discard(worker)
+        if worker is self.live:
+            # It may have ended in the middle of an import: what it used until then is in its journal.
+            self.on_message(ipc.Recorded())
+            self.live = None
+            self.on_end(worker)
+        worker.close()
+
+    def retire(self) -> None:
+        """End the live process: at once while it loads, after the requests it has when it serves."""
+        worker, self.live = self.live, None
+        if worker is None:
+            return
+        if worker.is_serving:
+            self.retired.add(worker)
+            worker.sock.shutdown(socket.SHUT_WR)
+        else:
+            kill(worker.pid)
+            self.forget(worker)
+
+    def add(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+        self.loop.register(snapshot.sock, selectors.EVENT_READ, lambda: self.drop(snapshot))
+        if len(self.snapshots) > MAX_SNAPSHOTS:
+            self.drop(least_useful(self.snapshots, self.hot))
+
+    def save_memory(self) -> None:
+        """Drop snapshots until the others stay within the bound.
+
+        Asking the kernel takes a millisecond for each, so call this when there is nothing else to do.
+        """
+        sizes = {id(snapshot): snapshot.memory() for snapshot in self.snapshots}
+        while sum(sizes.values()) > MAX_MEMORY and (spare := least_useful(self.snapshots, self.hot)):
+            self.drop(spare)
+            del sizes[id(spare)]
+
+    def drop(self, snapshot: Snapshot) -> None:
+        """End a snapshot, or forget one that ended by itself because memory ran out."""
+        if snapshot in self.snapshots:
+            self.snapshots.remove(snapshot)
+            self.loop.unregister(snapshot.sock)
+            snapshot.sock.close()
+
+    def stop(self) -> None:
+        stop_all(self.live, self.snapshots, self.retired)
+
+
+def least_useful(snapshots: list[Snapshot], hot: list[str]) -> Snapshot | None:
+    """Return the snapshot that saves least: the one taken soonest after another. Never the first of all."""
+    gaps = [(late.before in hot, late.time - early.time, late.position, late) for early, late in pairwise(snapshots)]
+    return min(gaps, key=lambda gap: gap[:3])[3] if gaps else None

@@ -1,0 +1,306 @@
+"""Own the socket, watch the files, and decide which process answers.
+
+One thread and the standard library only, so that nothing the project does can end it.
+"""
+
+import selectors
+import socket
+import sys
+import time
+import traceback
+
+from .. import ipc
+from ..bytecode_folder import remove_folder
+from ..project_paths import ProjectPaths
+from . import handover
+from .barrier import BIND_ERRORS, Barrier, listen
+from .debugger import Debugger
+from .dotenv import DotEnv, restart_command
+from .endpoints import Endpoints
+from .files import Files
+from .handles import Worker
+from .handover import Inheritance
+from .installer import Installer
+from .load import Load
+from .loader import Loader
+from .shutdown import become_reaper, reap
+from .status import Status
+from .terminal import Terminal
+
+TICK = 1.0  # seconds between two scans of the files, in case an event was lost
+TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration
+RETRY = 0.005  # seconds until a busy process is asked again
+MAX_PATHS = 500  # in one message
+
+
+def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
+    """Run the server of `plan` (see takeover.make_plan) until a signal; return the exit status."""
+    inherited = handover.take(plan)
+    try:
+        listener = inherited.listener() or listen(plan["address"], plan["port"], plan["ipv6"])
+    except OSError as error:
+        print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
+        return 1
+    return Supervisor(plan, environment, listener, inherited).run()
+
+
+class Supervisor:
+    def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket, inherited: Inheritance):
+        self.plan, self.environment, self.listener, self.inherited = plan, environment, listener, inherited
+        self.loop = selectors.EpollSelector()
+        self.terminal = Terminal(plan["root"])
+        self.loader = Loader(plan, environment, self.loop, listener.getsockname()[1], inherited.bytecode)
+        self.loader.connect(self.on_message, self.on_worker_end, self.hand_over)
+        self.files = Files(ProjectPaths(plan["root"]), self.loader.lineage.dependencies)
+        self.status = Status(self.loader, self.files, self.terminal)
+        self.endpoints = Endpoints(self.loop, self.status, on_retry=self.loader.start)
+        self.barrier = Barrier(listener, self.loop, self.endpoints, self.current, self.is_known_broken)
+        self.installer = Installer(self.files.project.root, environment, self.loop, self.on_installed)
+        self.debugger = Debugger(environment, self.loop, self.terminal, self.on_debugger)
+        self.dotenv = DotEnv(self.files.project.root, environment)
+        self.held = handover.Held(self.loop, inherited.held)
+        self.checks = ""
+        self.next_tick = time.monotonic() + TICK
+        self.is_ending = self.is_waiting_reported = False
+        self.exit_status = 0
+        for fd in inherited.connections:
+            self.barrier.expect_request(socket.socket(fileno=fd))
+
+    @property
+    def live(self) -> Worker | None:
+        return self.loader.lineage.live
+
+    @property
+    def load(self) -> Load:
+        return self.loader.load
+
+    # ---- the loop
+
+    def run(self) -> int:
+        become_reaper()
+        with self.terminal.signals(self.end) as wakeup:
+            self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.on_signal)
+            if self.files.watcher.fd >= 0:
+                self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
+            self.files.watch_files([*self.installer.locks, self.dotenv.path])
+            self.debugger.start()
+            while not self.is_ending:
+                try:
+                    self.turn()
+                except Exception:
+                    # A bug of this program must not take the server away either.
+                    traceback.print_exc()
+                    time.sleep(RETRY)
+            self.stop()
+        return self.exit_status
+
+    def turn(self) -> None:
+        for key, _ in self.loop.select(self.timeout()):
+            key.data()
+        self.examine()
+        self.report_failure()
+        self.barrier.let_in()
+        if time.monotonic() >= self.next_tick:
+            self.tick()
+
+    def end(self) -> None:
+        self.is_ending = True
+
+    def stop(self) -> None:
+        self.listener.close()
+        self.loader.lineage.stop()
+        remove_folder(self.loader.bytecode)
+
+    def timeout(self) -> float:
+        """Return the seconds until something is due without any event."""
+        waits = [self.next_tick - time.monotonic(), self.files.wait(), self.load.report_in()]
+        if self.barrier.waiting and self.loader.is_serving:
+            waits.append(RETRY)
+        return max(0.0, min(wait for wait in waits if wait is not None))
+
+    def tick(self) -> None:
+        """Do what no event asks for: scan the files, reap, close idle clients."""
+        started = time.monotonic()
+        self.files.sweep()
+        if self.files.watcher.full:
+            self.terminal.watches_exhausted()
+        self.endpoints.close_idle()
+        if not self.installer.pid:
+            reap()
+        # A project of thousands of files is scanned less often, which keeps the idle server idle.
+        self.next_tick = started + max(TICK, TICK_PAUSE * (time.monotonic() - started))
+
+    # ---- the barrier
+
+    def current(self) -> Worker | None:
+        """Take in all that happened to the files so far; return the live process if it is made of them."""
+        self.examine()
+        is_current = self.loader.is_serving and not self.files.settling and not self.load.unanswered
+        return self.live if is_current else None
+
+    def is_known_broken(self) -> bool:
+        return self.load.is_known_broken() and not self.files.settling
+
+    def examine(self) -> None:
+        self.take_records()
+        self.files.collect()
+        if self.live and self.live.is_debugged:
+            if self.files.settling and not self.is_waiting_reported:
+                self.is_waiting_reported = True
+                self.terminal.say("The change waits for the debugger.")
+            return
+        paths = self.files.take()
+        if paths:
+            self.judge(paths)
+
+    def take_records(self) -> None:
+        """Take in what the live process used so far."""
+        if self.live and (records := self.live.journal.read()):
+            self.files.add_records(records)
+
+    def judge(self, paths: set[str]) -> None:
+        """Decide what changed files mean: another process, a message to the live one, or nothing."""
+        if locks := self.installer.install_changed(paths):
+            names = self.terminal.names(locks)
+            self.terminal.say(f"{names} changed: installing.")
+            self.show(f"{names} changed", "Installing the requirements.")
+        if self.dotenv.path in paths and (variables := self.dotenv.changed_outside()):
+            self.terminal.say(f".env: the change of {', '.join(variables)} needs a restart. {restart_command()}")
+        broken = self.files.dependencies.broken_by(paths, is_retry=self.load.failure is not None)
+        if broken:
+            self.loader.resume(broken)
+        elif self.loader.is_serving:
+            # Django forgets all templates for one that changed; a message can't hold any number.
+            news = [path for path in paths if path.startswith(self.files.folders)][:MAX_PATHS]
+            if news and self.live.send(ipc.Changed(news)):
+                self.load.unanswered = set(news)
+
+    def hand_over(self, changed: list[str]) -> None:
+        """Become the supervisor of the version that was installed. Returns only where that is impossible."""
+        self.terminal.say("Another version of django_fast_reload was installed: switching to it.")
+        self.loader.lineage.retire()
+        unanswered = [*self.barrier.silent, *self.barrier.waiting]
+        busy = [worker.sock for worker in self.loader.lineage.retired]
+        busy += [client.connection for client in self.endpoints.clients if not client.is_streaming]
+        try:
+            inheritance = handover.Inheritance.of(
+                self.listener, unanswered, [*busy, *self.held.sockets], self.loader.bytecode, changed
+            )
+            handover.replace(self.plan, self.environment, inheritance)
+        except OSError as error:
+            self.terminal.say(f"The new version could not be started, so the old one goes on: {error}")
+
+    # ---- messages of the live process
+
+    def on_message(self, message) -> None:
+        self.take_records()
+        handler = {
+            ipc.Serving: self.on_serving,
+            ipc.Failed: self.on_failed,
+            ipc.Debugging: self.on_debugging,
+            ipc.Obstacle: self.terminal.obstacle,
+            ipc.Folders: self.on_folders,
+            ipc.Handled: self.on_handled,
+            ipc.Used: self.loader.lineage.warm_up,
+            ipc.Checks: self.on_checks,
+            ipc.Declined: self.on_declined,
+        }.get(type(message))
+        if handler is not None:
+            handler(message)
+
+    def on_folders(self, message: ipc.Folders) -> None:
+        """Watch what Django asks for. The first process says it before it serves, later ones when it is quiet."""
+        self.loader.is_watched = True
+        self.files.watch_below(message.folders)
+
+    def on_serving(self, message: ipc.Serving) -> None:
+        load = self.load
+        self.status.editor = message.editor
+        self.live.is_serving, self.live.is_debugged = True, False
+        load.succeed()
+        self.status.remember()
+        if self.loader.is_fresh:
+            self.terminal.ready(message.url, len(self.files.watcher.watches), len(self.loader.lineage.snapshots))
+        else:
+            self.terminal.reloaded(load.changed, load.before, load.milliseconds)
+        self.loader.is_fresh = False
+        self.barrier.let_in()
+        self.endpoints.broadcast()
+
+    def on_failed(self, message: ipc.Failed) -> None:
+        if self.loader.is_fresh and message.failure["refusal"]:
+            # The project refuses to start, with sys.exit(): whatever starts it should know at once.
+            print(message.failure["refusal"], file=sys.stderr)
+            self.exit_status = 1
+            self.end()
+        self.load.fail(message.failure)
+
+    def report_failure(self) -> None:
+        """Report an error once the files have settled: a half-written file is an error too, for a moment."""
+        load = self.load
+        left = load.report_in()
+        if left is None or left > 0 or self.files.settling:
+            return
+        load.is_reported = True
+        self.status.remember()
+        self.terminal.failed(load.failure)
+        self.barrier.let_in()
+        self.endpoints.broadcast()
+
+    def on_debugger(self) -> None:
+        """The debugger's port is held, or there is none: load the project."""
+        self.loader.debugger = self.debugger.endpoint
+        self.loader.start(self.inherited.changed)
+
+    def on_debugging(self, _) -> None:
+        self.live.is_debugged, self.is_waiting_reported = True, False
+
+    def on_handled(self, message: ipc.Handled) -> None:
+        """The live process has handled the change of files that are no part of it, or can't."""
+        self.load.unanswered.difference_update(message.files)
+        if message.restart:
+            self.loader.resume({message.restart: 0})
+        else:
+            self.status.touch(message.files)
+            self.endpoints.broadcast()
+
+    def on_checks(self, message: ipc.Checks) -> None:
+        """Print what the checks found, unless they found the same the last time; show errors in the page too."""
+        if message.text != self.checks:
+            self.checks = message.text
+            self.terminal.say(self.checks or "System checks: no issues left.")
+        if message.is_serious:
+            self.show("System checks", self.checks)
+
+    def show(self, title: str, text: str) -> None:
+        self.load.notice = {"title": title, "text": text}
+        self.endpoints.broadcast()
+
+    def on_installed(self, locks: list[str], error: str) -> None:
+        """Start from nothing in the new environment, or keep the old one."""
+        names = self.terminal.names(locks)
+        if error:
+            self.terminal.say(f"{names} could not be installed. The server keeps the packages it has.\n{error}")
+            self.show(f"{names} could not be installed", error)
+        else:
+            self.loader.start(locks)
+
+    def on_worker_end(self, worker: Worker) -> None:
+        """The live process has ended: after an error it reported, or by itself."""
+        load = self.load
+        if load.failure is not None:
+            return
+        if worker.is_serving and not load.is_short():
+            self.terminal.crashed()
+            self.loader.resume({"": len(self.files.dependencies)})
+        elif self.loader.package.is_replaced():
+            self.hand_over(load.changed)
+        else:
+            text = "The process that loads the project ended by itself: a crash, or os._exit()."
+            load.fail(ipc.Failure(title=text, path="", where="", line=0, frames=[], text=text, refusal=""))
+
+    def on_declined(self, message: ipc.Declined) -> None:
+        """Let Django's own server do it."""
+        self.terminal.say(message.reason)
+        self.stop()
+        handover.run_stock(self.plan, self.environment)

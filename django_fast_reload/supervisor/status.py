@@ -1,0 +1,62 @@
+"""What pages and clients are told. The supervisor writes it, the endpoints read it."""
+
+import time
+from collections import deque
+
+from ..ipc import EDITOR
+from ..package import VERSION
+from .files import Files
+from .loader import Loader
+from .terminal import Terminal
+
+MAX_HISTORY = 50
+
+
+class Status:
+    """The load under way or the last one, and what came before."""
+
+    def __init__(self, loader: Loader, files: Files, terminal: Terminal):
+        self.loader, self.files, self.name = loader, files, terminal.name
+        self.editor = EDITOR
+        self.touched: deque[list] = deque(maxlen=MAX_HISTORY)  # [time, path] of templates and static files
+        self.history: deque[dict] = deque(maxlen=MAX_HISTORY)
+
+    def touch(self, paths: list[str]) -> None:
+        self.touched += [[time.time(), path] for path in paths]
+
+    def remember(self) -> None:
+        """Keep the load that has ended for the history."""
+        load = self.loader.load
+        self.history.append(
+            {
+                "generation": load.number,
+                "time": time.time(),
+                "files": [self.name(path) for path in load.changed],
+                "ms": round(load.milliseconds, 1),
+                "before": self.name(load.before),
+                "error": load.failure["title"] if load.failure else "",
+            }
+        )
+
+    def state(self) -> dict:
+        """Return what an open page gets with each event."""
+        load = self.loader.load
+        return {
+            "version": self.loader.version,
+            "state": "broken" if load.failure else "serving" if self.loader.is_serving else "loading",
+            "failure": load.failure,
+            "notice": load.notice,
+            "touched": list(self.touched),
+            "editor": self.editor,
+        }
+
+    def report(self) -> dict:
+        """Return the answer of /__devserver__/status."""
+        return {
+            **self.state(),
+            "generation": self.loader.load.number,
+            "snapshots": [self.name(snapshot.before) for snapshot in self.loader.lineage.snapshots],
+            "folders": len(self.files.watcher.watches),
+            "history": list(self.history),
+            "package": VERSION,
+        }

@@ -1,0 +1,87 @@
+"""The terminal: what the supervisor prints, the signals it gets, and the echo that a killed debugger turns off."""
+
+import os
+import signal
+import sys
+import termios
+from contextlib import contextmanager
+
+from ..ipc import Failure, Obstacle
+
+END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Terminal:
+    def __init__(self, root: str):
+        self.root = root
+        self.is_limit_reported = False
+
+    def name(self, path: str) -> str:
+        return os.path.relpath(path, self.root) if path.startswith("/") else path
+
+    def names(self, paths: list[str]) -> str:
+        return ", ".join(map(self.name, paths))
+
+    def say(self, text: str) -> None:
+        try:
+            print(text.encode(errors="replace").decode(), flush=True)
+        except OSError:
+            pass  # A terminal that was closed must not end the server's work.
+
+    def ready(self, url: str, folders: int, snapshots: int) -> None:
+        self.say(f"Watching {folders} folders; {snapshots} snapshots." + (f" Open {url}" if url else ""))
+
+    def reloaded(self, changed: list[str], before: str, milliseconds: float) -> None:
+        if not changed or not changed[0]:
+            self.say(f"Live again in {milliseconds:.0f} ms.")
+            return
+        names = self.name(changed[0]) + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
+        point = "" if before == changed[0] else f", from {self.name(before) if before else 'the start'} on"
+        self.say(f"{names} changed: live in {milliseconds:.0f} ms{point}.")
+
+    def failed(self, failure: Failure) -> None:
+        place = f"{failure['where']}:{failure['line']}: " if failure["path"] else ""
+        self.say(f"{place}{failure['title']}\nFix it and save: the server is still running.")
+
+    def watches_exhausted(self) -> None:
+        if not self.is_limit_reported:
+            self.is_limit_reported = True
+            self.say(
+                "The limit of file watches is reached, so each request compares the files themselves, which is slower. "
+                "Raise it: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512"
+            )
+
+    def crashed(self) -> None:
+        self.say("The server process ended unexpectedly. Starting another one.")
+
+    def obstacle(self, message: Obstacle) -> None:
+        where = f"From {self.name(message.before)} on" if message.before else "At the end"
+        self.say(f"{where} no snapshot can be taken, so reloads start further back: {message.reason}.")
+
+    @contextmanager
+    def signals(self, end):
+        """Call `end` for the signals that end the server, and restore terminal and handlers afterwards.
+
+        Yields a descriptor that becomes readable with each signal.
+        """
+        read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.wakeup = read
+        before = {number: signal.signal(number, lambda *_: end()) for number in END_SIGNALS}
+        woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)  # See handover.py.
+        modes = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
+        try:
+            yield read
+        finally:
+            if modes:
+                ignored = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
+                signal.signal(signal.SIGTTOU, ignored)
+            signal.set_wakeup_fd(woken)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(read)
+            os.close(write)
+
+    def on_signal(self) -> None:
+        os.read(self.wakeup, 4096)

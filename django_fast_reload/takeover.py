@@ -1,0 +1,113 @@
+"""How a `runserver` becomes the supervisor. Imported by manage.py before Django, so it imports nothing large."""
+
+import json
+import os
+import re
+import sys
+
+from .package import MAIN
+
+FLAGS = {
+    "-6", "--ipv6", "--nothreading", "--nostatic", "--insecure", "--no-color", "--force-color", "--skip-checks",
+}  # fmt: skip
+OPTIONS = {"--settings", "--pythonpath"}  # each followed by a value
+PROGRAMS = {os.path.realpath(os.path.join(prefix, "bin")) for prefix in (sys.prefix, sys.base_prefix)}
+WORKER = "_fast_reload.worker.main"
+ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[\w.-]+):)?(\d+)")
+
+
+def take_over(argv: list[str]) -> None:
+    """Become the supervisor where `argv` asks for an ordinary `runserver`; else return at once.
+
+    Call it in manage.py before Django is imported. Without this call `runserver` still works, but Django is loaded once
+    for nothing, and settings that are broken at the very first start end it.
+    """
+    if len(argv) < 2 or argv[1] != "runserver" or not is_wanted() or obstacle():
+        return
+    address = parse(argv[2:])
+    plan = address and make_plan(*address)
+    if plan:
+        from .supervisor.main import supervise
+
+        sys.exit(supervise(plan, initial_environment()))
+
+
+def is_wanted() -> bool:
+    """Return False where Django's own server was asked for, and in a process that a reloader has started."""
+    return os.environ.get("DEVSERVER", "") != "stock" and os.environ.get("RUN_MAIN") != "true"
+
+
+def obstacle() -> str:
+    """Say why there is no fast reload on this system; empty where there is."""
+    return "" if sys.platform == "linux" else f"Fast reload needs Linux, and this is {sys.platform}."
+
+
+def parse(arguments: list[str]) -> tuple[str, int, bool] | None:
+    """Return address, port and whether it is IPv6; None where Django itself should read the command line."""
+    found, ipv6, rest = [], False, iter(arguments)
+    for argument in rest:
+        if argument in OPTIONS:
+            next(rest, None)
+        elif argument in FLAGS:
+            ipv6 = ipv6 or argument in ("-6", "--ipv6")
+        elif argument.partition("=")[0] not in OPTIONS:
+            found.append(argument)
+    match = ADDRESS.fullmatch(found[0] if found else "8000")
+    if len(found) > 1 or match is None:
+        return None
+    address, port = match.groups()
+    ipv6 = ipv6 or bool(address and address.startswith("["))
+    return (address or ("::1" if ipv6 else "127.0.0.1")).strip("[]"), int(port), ipv6
+
+
+def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
+    """Return all that the supervisor must know; None where it isn't clear how this process was started."""
+    start, arguments = sys.orig_argv, sys.argv[1:]
+    at = len(start) - len(arguments) - 1
+    if at < 1 or start[at + 1 :] != arguments:
+        return None
+    flags, target = start[1:at], start[at]
+    as_module = target.startswith("-m") or flags[-1:] == ["-m"]
+    if as_module:
+        flags, target = [flag for flag in flags if flag != "-m"], target.removeprefix("-m")
+    return {
+        "address": address,
+        "port": port,
+        "ipv6": ipv6,
+        "flags": flags,
+        "as_module": as_module,
+        "argv": [target, *arguments],
+        "root": os.getcwd() if as_module else root_of(target),
+    }
+
+
+def root_of(script: str) -> str:
+    """Return the project's folder: that of manage.py, whatever its name; the current one for an installed program."""
+    folder = os.path.dirname(os.path.realpath(script))
+    return os.getcwd() if folder in PROGRAMS else folder
+
+
+def initial_environment() -> dict[bytes, bytes]:
+    """Return the environment as this process got it.
+
+    What manage.py or the settings put there since (from .env, say) must not outlive a change of the file.
+    """
+    with open("/proc/self/environ", "rb") as file:
+        pairs = [line.partition(b"=") for line in file.read().split(b"\0") if line]
+    return {name: value for name, _, value in pairs}
+
+
+def restart_under_supervisor(address: str, port: int, ipv6: bool) -> None:
+    """Replace this process by the supervisor. Returns only where it isn't clear how this process was started."""
+    plan = make_plan(address, port, ipv6)
+    if plan is None:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    command = [sys.executable, MAIN, "supervise", json.dumps(plan)]
+    os.execve(sys.executable, command, initial_environment())
+
+
+def current_worker():
+    """Return the module `worker.main` where this process is the supervisor's worker; else None."""
+    return sys.modules.get(WORKER)

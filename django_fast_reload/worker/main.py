@@ -1,0 +1,97 @@
+"""Run manage.py with the recorder and the snapshots in place.
+
+This starts as a fresh interpreter, so what it loads is what `python manage.py runserver` would load.
+"""
+
+import os
+import runpy
+import signal
+import socket
+import sys
+import types
+
+from .. import ipc, package
+from ..project_paths import ProjectPaths
+from . import debugger
+from .bytecode import Bytecode
+from .error_report import describe
+from .recorder import Recorder
+from .snapshotter import Snapshotter
+
+snapshotter: Snapshotter | None = None  # None in any other process
+OTHER_VERSION = 3  # exit status
+
+
+def main(fd: int, journal: int, package_digest: str, root: str, as_module: bool, argv: list[str]) -> None:
+    """Run `argv` as the interpreter would run it, and tell the supervisor how it went.
+
+    fd, journal: descriptors of the socket to the supervisor and of the memory it reads.
+    package_digest: of the version that the supervisor runs.
+    argv: script or module name, then its arguments.
+    """
+    global snapshotter
+    sock = socket.socket(fileno=fd)
+    sock.set_inheritable(False)
+    os.set_inheritable(journal, False)
+    if package.digest() != package_digest:
+        sys.exit(OTHER_VERSION)  # The supervisor sees the end, finds the new version, and becomes that one.
+    orders, _ = ipc.receive(sock)
+    recorder = Recorder(ProjectPaths(root), sock, ipc.Journal(journal))
+    snapshotter = Snapshotter(recorder, orders)
+    # Control-C reaches every process of the terminal; the supervisor alone decides what it ends. A handler, not
+    # SIG_IGN, because the programs that the project starts would inherit that.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if orders.debugger:
+        debugger.preload()
+    recorder.install(snapshotter.checkpoint, Bytecode(orders.bytecode))
+    # With --noreload Django lets errors through instead of keeping them for a reloader of its own.
+    sys.argv = [*argv, "--noreload"]
+    try:
+        run(as_module, argv[0])
+        failure = RuntimeError(f"{argv[0]} ended without starting a server.")
+    except BaseException as error:
+        if not recorder.is_loading:
+            raise  # A deliberate stop: an ordinary exit, with exit handlers.
+        failure = error
+    fail(failure)
+
+
+def run(as_module: bool, target: str) -> None:
+    if as_module:
+        sys.path[0] = os.getcwd()
+        runpy.run_module(target, run_name="__main__", alter_sys=True)
+        return
+    sys.path[0] = os.path.dirname(os.path.realpath(target))
+    path = os.path.abspath(target)
+    snapshotter.checkpoint(path)
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__file__=path, __cached__=None, __builtins__=__builtins__)
+    sys.modules["__main__"] = main
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec")
+    exec(code, main.__dict__)
+
+
+def serve(command, options: dict) -> None:
+    """Load the whole project and serve it. Called by the `runserver` command; never returns."""
+    from .server import Server
+
+    server = Server(command, options, snapshotter)
+    server.load()
+    server.run()
+
+
+def fail(error: BaseException) -> None:
+    """Report the error and end; the snapshots taken on the way stay."""
+    recorder = snapshotter.recorder
+    recorder.flush()
+    recorder.send(ipc.Failed(describe(error, recorder.project)))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)
+
+
+def decline(reason: str) -> None:
+    """Leave the project to Django's own server."""
+    snapshotter.recorder.send(ipc.Declined(reason))
+    os._exit(0)

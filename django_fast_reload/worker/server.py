@@ -1,0 +1,201 @@
+"""The server: load what Django loads, then answer the connections that the supervisor hands over."""
+
+import io
+import os
+import socket
+import sys
+import threading
+import time
+
+from django.conf import settings
+from django.core.management.base import OutputWrapper, SystemCheckError
+from django.core.servers.basehttp import WSGIRequestHandler
+from django.db import connections
+from django.template import engines
+from django.urls import get_resolver
+
+from .. import ipc
+from ..bytecode_folder import remove_folder
+from ..page.inject import Inject
+from . import debugger, memory
+from .watching import Reloader
+
+DRAIN_TIMEOUT = 30  # seconds that a request may still take after its code has been replaced
+QUIET = 0.2  # seconds without a request before the checks start
+MAX_CHECKS = 16 * 1024  # characters of output
+DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle", "_pydevd_sys_monitoring"}
+HARMLESS = {"django", "asgiref", "psycopg", "psycopg_binary", *sys.stdlib_module_names}  # may be imported ahead
+
+
+class Server:
+    """Answers one request a connection, so that each request passes the supervisor's barrier."""
+
+    def __init__(self, command, options: dict, snapshotter):
+        self.command, self.options, self.snapshotter = command, options, snapshotter
+        self.recorder = snapshotter.recorder
+        self.send = self.recorder.send
+        self.threads: set[threading.Thread] = set()
+        self.reloader = Reloader()
+        self.last_request = 0.0
+        self.announcing, self.is_announced = threading.Lock(), False
+
+    def load(self) -> None:
+        """Load the whole project, URLconf last: it imports the views, which are edited most."""
+        handler = self.command.get_handler(**self.options)
+        engines.all()
+        get_resolver().url_patterns  # noqa: B018 (loads the URLconf)
+        self.snapshotter.checkpoint("")
+        if self.snapshotter.orders.is_fresh:
+            self.prepare()
+        http = type("Server", (self.command.server_cls,), {})(
+            ("", 0), WSGIRequestHandler, ipv6=self.command.use_ipv6, bind_and_activate=False
+        )
+        http.socket.close()
+        http.server_name, http.server_port = self.command.addr, self.snapshotter.orders.port
+        http.setup_environ()
+        is_wanted = getattr(settings, "DEVSERVER_BROWSER", True)
+        http.set_app(Inject(handler, self.snapshotter.orders.version) if is_wanted else handler)
+        self.http = http
+
+    def prepare(self) -> None:
+        """Do what is due once, before the first request of all."""
+        self.snapshotter.is_paused = True  # The database is open now, and the project has been loaded.
+        try:
+            self.command.check_migrations()
+        except Exception as error:
+            # A database that does not answer must not keep the server from starting: the pages will show the error.
+            self.command.stderr.write(f"Unapplied migrations could not be looked for: {error}")
+        for connection in connections.all(initialized_only=True):
+            connection.close()
+
+    def run(self) -> None:
+        """Serve until the supervisor closes the connection. Never returns."""
+        self.recorder.flush()
+        self.recorder.is_loading = False
+        self.snapshotter.finish()
+        self.loaded = set(sys.modules)
+        orders = self.snapshotter.orders
+        if not orders.is_watched:
+            # Before the first request: a template that is rendered must be watched. Later processes have time for it.
+            self.announce()
+        if orders.debugger:
+            debugger.join(orders.debugger)
+        if orders.is_fresh:
+            self.command.on_bind(orders.port)
+        editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
+        self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor))
+        threading.Thread(target=self.check, args=(orders.is_fresh,), daemon=True).start()
+        while True:
+            message, fds = ipc.receive(self.recorder.sock)
+            if message is None:
+                self.drain()
+            elif isinstance(message, ipc.Connection):
+                self.answer(socket.socket(fileno=fds[0]))
+            elif isinstance(message, ipc.Changed):
+                self.on_changed(message.files)
+            elif isinstance(message, ipc.Stop):
+                sys.exit(0)
+
+    def answer(self, connection: socket.socket) -> None:
+        self.last_request = time.monotonic()
+        if not self.options["use_threading"]:
+            self.process(connection)
+            return
+        # Not socketserver's ThreadingMixIn: without it Django closes each connection after its response.
+        thread = threading.Thread(target=self.process, args=(connection,), daemon=True)
+        self.threads.add(thread)
+        thread.start()
+
+    def process(self, connection: socket.socket) -> None:
+        try:
+            address = connection.getpeername()
+            self.http.finish_request(connection, address)
+        except OSError:
+            pass  # The client has gone.
+        except Exception:
+            self.http.handle_error(connection, address)
+        finally:
+            self.http.shutdown_request(connection)
+            self.threads.discard(threading.current_thread())
+
+    def drain(self) -> None:
+        """Finish the requests under way, then end. Someone who sits in a debugger has all the time there is."""
+        deadline = time.monotonic() + DRAIN_TIMEOUT
+        is_reported = False
+        while self.threads and self.is_supervised() and (time.monotonic() < deadline or self.is_debugged()):
+            for thread in list(self.threads):
+                thread.join(0.05)
+            if not is_reported and self.is_debugged():
+                is_reported = True
+                print("The debugger stays open on the old code; new requests get the new code.", flush=True)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        if not self.is_supervised():
+            remove_folder(self.snapshotter.orders.bytecode)  # The supervisor was killed, and could not.
+        # No atexit handlers: the snapshots go on using what those would remove.
+        os._exit(0)
+
+    def is_supervised(self) -> bool:
+        try:
+            ipc.send(self.recorder.sock, ipc.Draining(len(self.threads)))
+        except OSError:
+            return False
+        return True
+
+    def is_debugged(self) -> bool:
+        frames = sys._current_frames()
+        for frame in [frames.get(thread.ident) for thread in list(self.threads)]:
+            while frame is not None:
+                if frame.f_globals.get("__name__", "").partition(".")[0] in DEBUGGERS:
+                    return True
+                frame = frame.f_back
+        return False
+
+    def check(self, fresh: bool) -> None:
+        """Run the checks beside the requests, when these leave time."""
+        time.sleep(QUIET)
+        while time.monotonic() - self.last_request < QUIET:
+            time.sleep(QUIET / 2)
+        self.announce()
+        self.send(ipc.Used(self.late_modules(), memory.own()))
+        is_serious = False
+        self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
+        try:
+            if not self.options["skip_checks"]:
+                self.command.check(display_num_errors=fresh)
+            if not fresh:
+                self.command.check_migrations()
+        except SystemCheckError as error:
+            is_serious = True
+            output.write(f"{error}\n")
+        except Exception as error:
+            output.write(f"The system checks could not be run: {error}\n")
+        finally:
+            connections.close_all()
+        self.send(ipc.Checks(output.getvalue().strip()[:MAX_CHECKS], is_serious))
+
+    def late_modules(self) -> list[str]:
+        """Return the modules that requests imported and that may be imported ahead: none of the project's."""
+        project = self.recorder.project
+        return [
+            name
+            for name, module in list(sys.modules.items())
+            if name not in self.loaded
+            and name.partition(".")[0] in HARMLESS
+            and not ((path := getattr(module, "__file__", None)) and project.locate(path, code=True))
+        ]
+
+    def announce(self) -> None:
+        """Send Django's signal, then tell the supervisor what else is to be watched: only what is not installed."""
+        with self.announcing:
+            if self.is_announced:
+                return
+            self.is_announced = True
+            folders = self.reloader.start()
+        project = self.recorder.project
+        self.send(ipc.Folders(sorted(folder for folder in folders if project.locate(f"{folder}/", code=True))))
+
+    def on_changed(self, files: list[str]) -> None:
+        """Files changed that are no part of the process: templates, translations."""
+        self.announce()  # Else the receivers would not have said yet what concerns them.
+        self.send(ipc.Handled(files, self.reloader.restart_for(files)))

@@ -1,0 +1,188 @@
+"""Pause copies of the loading process, so that a later load can go on from there."""
+
+import fcntl
+import gc
+import os
+import select
+import signal
+import socket
+import stat
+import sys
+import threading
+import time
+from contextlib import suppress
+from importlib import import_module
+from importlib.machinery import FileFinder
+
+from .. import ipc
+from . import memory
+from .recorder import Recorder
+
+MIN_GAP = 0.08  # seconds of start-up between two snapshots
+GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
+COLLECT_RARELY = (100_000, 50, 50)  # while loading: imports make objects by the thousand, and hardly any garbage
+
+
+class Snapshotter:
+    """Takes snapshots of this process at points that the loader names.
+
+    orders: of the supervisor, when it started or resumed this process.
+    """
+
+    def __init__(self, recorder: Recorder, orders: ipc.Orders):
+        self.recorder = recorder
+        self.orders = orders
+        self.started = self.last = time.perf_counter()
+        self.taken = 0
+        self.is_obstructed = False
+        self.is_paused = False  # no snapshots from here on, and no message about it
+        self.thresholds = gc.get_threshold()
+        gc.set_threshold(*COLLECT_RARELY)
+        self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
+
+    def finish(self) -> None:
+        """Collect garbage as the interpreter does, from the first request on; leave it where the project decided."""
+        gc.freeze()
+        if gc.get_threshold() == COLLECT_RARELY:
+            gc.set_threshold(*self.thresholds)
+
+    def checkpoint(self, path: str) -> None:
+        """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""
+        if self.is_paused or threading.current_thread() is not threading.main_thread() or is_logging_configured_now():
+            return
+        now = time.perf_counter()
+        gap = max(MIN_GAP, GROWTH * (now - self.started))
+        if self.taken and path not in self.orders.hot and now - self.last < gap:
+            return
+        obstacle = self.obstacle()
+        if obstacle is None:
+            self.pause(path)
+        elif not self.is_obstructed:
+            self.is_obstructed = True
+            self.recorder.send(ipc.Obstacle(path, obstacle))
+
+    def obstacle(self) -> str | None:
+        """Say what of this process can't be shared with a copy of it, if anything."""
+        if len(os.listdir("/proc/self/task")) > 1:
+            names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+            return f"a module started a thread ({', '.join(names) or 'not of Python'})"
+        for number in os.listdir("/proc/self/fd"):
+            if number in self.inherited or int(number) in (self.recorder.sock.fileno(), self.recorder.journal.fd):
+                continue
+            if is_shared_badly(int(number)):
+                return "a module opened a connection, a pipe or a database"
+        with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:
+            if file.read():
+                return "a module started a program"
+        return None
+
+    def pause(self, path: str) -> None:
+        """Fork: the parent becomes the snapshot, the child goes on and returns."""
+        self.recorder.flush()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # Both halves would print what is buffered now.
+        # Objects of before the fork are never collected again: else each collection copied all shared pages.
+        gc.freeze()
+        ours, theirs = ipc.pair()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            return
+        if pid:
+            theirs.close()
+            self.wait(ours)
+            return
+        ours.close()
+        taken = ipc.SnapshotTaken(os.getppid(), os.getpid(), self.recorder.count, path)
+        self.recorder.send(taken, theirs.fileno())
+        theirs.close()
+        self.taken += 1
+        self.last = time.perf_counter()
+
+    def wait(self, sock: socket.socket) -> None:
+        """Be the snapshot: return only in the copies that are told to go on."""
+        self.recorder.sock.close()
+        self.recorder.journal.close()
+        began = time.perf_counter()
+        reaping = signal.signal(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
+        while True:
+            orders, fds = ipc.receive(sock)
+            if orders is None:
+                os._exit(0)
+            taken, leaving = os.pipe()
+            try:
+                is_copy = os.fork() == 0
+            except OSError:
+                os._exit(1)  # No memory: the supervisor sees the connection close and takes an older snapshot.
+            if is_copy:
+                os.close(taken)
+                break
+            os.close(leaving)
+            for fd in fds:
+                os.close(fd)
+            os.read(taken, 1)  # Returns when the copy has gone on: until then the next orders are for the copy.
+            os.close(taken)
+        signal.signal(signal.SIGCHLD, reaping)
+        while isinstance(orders, ipc.Warm):
+            self.warm(orders, sock)
+            orders, fds = ipc.receive(sock)
+            if orders is None:
+                os._exit(0)
+        os.close(leaving)
+        sock.close()
+        self.recorder.sock, self.recorder.journal = socket.socket(fileno=fds[0]), ipc.Journal(fds[1])
+        self.orders = orders
+        self.taken += 1
+        self.last = time.perf_counter()
+        self.started += self.last - began  # The time spent here is no part of the start.
+        self.recorder.send(ipc.Resumed(os.getpid()))
+        self.forget_listings()
+
+    def warm(self, orders: ipc.Warm, sock: socket.socket) -> None:
+        """Do, until the next orders come, what earlier processes did later: import what requests needed, copy memory.
+
+        Copies of one process have the same things at the same addresses.
+        """
+        for name in orders.modules:
+            if is_readable(sock):
+                return
+            with suppress(Exception):
+                import_module(name)
+        for first, number in orders.pages:
+            if is_readable(sock):
+                return
+            memory.make_own(first, number)
+
+    def forget_listings(self) -> None:
+        """Make import list the project's folders again.
+
+        importlib.invalidate_caches() would do, but may import importlib.metadata first, which takes longer than all
+        the rest of a reload.
+        """
+        for path, finder in list(sys.path_importer_cache.items()):
+            if finder is None:
+                del sys.path_importer_cache[path]
+            elif isinstance(finder, FileFinder) and self.recorder.project.locate(path + "/", code=True):
+                finder.invalidate_caches()
+
+
+def is_readable(sock: socket.socket) -> bool:
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+def is_logging_configured_now() -> bool:
+    """Tell whether logging imports a class that LOGGING names: it holds its lock, and a fork would take that away."""
+    logging = sys.modules.get("logging")
+    return logging is not None and logging._lock._is_owned()
+
+
+def is_shared_badly(fd: int) -> bool:
+    try:
+        mode, flags = os.fstat(fd).st_mode, fcntl.fcntl(fd, fcntl.F_GETFL)
+    except OSError:
+        return False  # the descriptor of the listing itself
+    if stat.S_ISREG(mode):
+        return flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_APPEND
+    return not (stat.S_ISDIR(mode) or stat.S_ISCHR(mode))
