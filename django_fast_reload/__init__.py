@@ -2,3 +2,5 @@
 
 Nothing here imports Django at import time, because the supervisor runs before Django and without it.
 """
+
+__version__ = "1.0.0"
