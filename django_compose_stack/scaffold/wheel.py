@@ -15,6 +15,7 @@ from pathlib import Path
 
 from django_compose_stack.scaffold import starter
 
+# Sorted, as their wheels in .stack are.
 PACKAGES = ("django_compose_stack", "django_fast_reload")
 STACK = PACKAGES[0]
 # Folders and files of the sources that no project needs.
@@ -66,7 +67,9 @@ def wheel(folder):
     release = f"{package}-{project['version']}"
     files = {f"{package}/{name}": (folder / name).read_bytes() for name in sources(folder)}
     if package == STACK:
-        files.update((f"{package}/starter/{name}", starter.content(name)) for name in starter.FILES)
+        for kind in starter.KINDS:
+            copies = starter.contents(kind).items()
+            files.update((f"{package}/starter/{kind}/{name}", content) for name, content in copies)
     info = f"{release}.dist-info"
     files[f"{info}/METADATA"] = metadata(project).encode()
     files[f"{info}/licenses/LICENSE"] = (starter.SOURCE / "LICENSE").read_bytes()

@@ -94,11 +94,14 @@ def test_wheel_is_stored_and_has_one_date(wheels):
 
 
 def test_wheel_of_the_stack_holds_the_files_of_a_new_project(wheels):
+    folder = "django_compose_stack/starter/"
     with zipfile.ZipFile(wheels[0]) as archive:
-        held = {name: archive.read(f"django_compose_stack/starter/{name}") for name in starter.FILES}
+        held = {name[len(folder) :]: archive.read(name) for name in archive.namelist() if name.startswith(folder)}
 
-    assert held == {name: starter.content(name) for name in starter.FILES}
-    assert b"repository" not in held["Makefile"].lower()
+    assert held == {
+        f"{kind}/{name}": content for kind in starter.KINDS for name, content in starter.contents(kind).items()
+    }
+    assert b"repository" not in held["managed/Makefile"].lower()
 
 
 def test_program_in_a_wheel_builds_by_copying(wheels, tmp_path):
