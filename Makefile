@@ -13,7 +13,7 @@ TARGETS = $(shell awk -F ':.*## ' '/^[a-z-]+:.*## / {print $$1}' Makefile)
 .PHONY: help $(TARGETS)
 
 help: # List what there is
-	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z.-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z.-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(TARGETS):
 	@$(STACK) $@ $(foreach name,$(GIVEN),"$$$(name)")
@@ -51,6 +51,7 @@ upgrade-db: ## TO=19: move to another major version of Postgres, or back to one 
 app: ## NAME=blog: make apps/blog, registered and with a first test
 add: ## PACKAGE=name: add a dependency, lock it, install it
 lock: ## Write the lock files from pyproject.toml; ARGS=--upgrade for newer versions
+update: ## FROM=../clone: move to the version of the stack there, and merge it into what you changed
 ##@ Check
 doctor: ## Say what is wrong on this machine and how to fix it; FIX=1 fixes what is safe to fix
 test: ## Run the tests on a real Postgres; ARGS="-k name" for some of them
@@ -64,5 +65,5 @@ deploy: ## Bring this version to the engine's Swarm, with no failed request, or 
 rollback: ## Bring back the version before, or VERSION=…
 releases: ## List the versions that are there, and which one serves
 
-# Of this repository alone: the tests of the packages.
+# Of this repository alone.
 include .ci/repository.mk

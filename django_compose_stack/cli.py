@@ -53,11 +53,15 @@ COMMANDS = {
     "deploy": ("production.release", "deploy", 0, 0, ""),
     "rollback": ("production.release", "rollback", 0, 1, "[VERSION]"),
     "releases": ("production.release", "show", 0, 0, ""),
+    "new": ("scaffold.new", "main", 1, 1, "DIR"),
+    "init": ("scaffold.init", "main", 0, None, "[DIR] [OPTION...]"),
+    "update": ("scaffold.update", "main", 1, 1, "FROM"),
+    "wheels": ("scaffold.wheel", "build", 1, 1, "DIR"),
     "doctor": ("doctor.command", "main", 0, 2, "[--fix] [--json]"),
     "native": ("native.start", "main", 0, None, "CMD..."),
 }
 # What takes its words as one list and returns the exit status.
-PROGRAMS = {"doctor", "native"}
+PROGRAMS = {"doctor", "native", "init"}
 NOT_IN_PRODUCTION = {
     "up", "down", "open", "share", "debug", "reset", "app", "add", "lock", "migrations", "test", "lint", "format",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django_compose_stack.host import apart
 from django_compose_stack.host.mode import mode
-from django_compose_stack.host.process import die, must, output, run, show
+from django_compose_stack.host.process import die, must, output, run, say, show
 from django_compose_stack.host.project import ROOT, program
 
 DEBUG_PORT = 5678
@@ -68,6 +68,13 @@ def up():
 
 
 def debug():
+    from django_compose_stack.scaffold import starter
+
+    for name, content in starter.contents("debug").items():
+        if not (ROOT / name).exists():
+            (ROOT / name).parent.mkdir(exist_ok=True)
+            (ROOT / name).write_bytes(content)
+            say(f"wrote {name}. It is yours now: commit it")
     if mode() == "native":
         native("stop", "web")
         return native("up", DEVSERVER_DEBUGPY=str(DEBUG_PORT))
