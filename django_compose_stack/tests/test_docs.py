@@ -88,7 +88,7 @@ OF_DOCKER = [(typed, effect) for typed, effect in ROWS if "`docker compose" in e
 STANDIN = """#!/bin/sh
 { for word; do printf '%s\\t' "$word"; done; echo; } >>"$ASKED"
 case "$*" in
-    "ps --quiet"*) echo "$RUNNING" ;;
+    "ps --format"*) echo "$RUNNING" ;;
     "compose port"*) echo 127.0.0.1:8000 ;;
 esac
 """
@@ -100,15 +100,17 @@ def test_commands_page_has_every_command_once():
     assert sorted(typed.split()[0] for typed, _ in ROWS) == sorted({*targets, *COMMANDS} - {"help"})
 
 
-@pytest.mark.parametrize("running", ["", "5f3c"], ids=["stopped", "running"])
+@pytest.mark.parametrize("running", ["", "app-web-1"], ids=["stopped", "running"])
 @pytest.mark.parametrize(("typed", "effect"), OF_DOCKER, ids=[typed for typed, _ in OF_DOCKER])
 def test_documented_commands_are_those_that_run(typed, effect, running, tmp_path):
-    """With web stopped and with web running, where `exec` in it takes the place of a container made by `run --rm`."""
+    """With web stopped and with web running, whose container then takes the place of a new one."""
     docker, asked = tmp_path / "docker", tmp_path / "asked"
     docker.write_text(STANDIN)
     docker.chmod(0o755)
     name, *words = [word.rpartition("=")[2] for word in typed.split()]
     variables = {"MODE": "docker", "RUNNING": running, "ASKED": str(asked), "BROWSER": "true", "ARGS": ""}
+    # With a port that is set, `up` looks for none and writes none to .env.
+    variables["WEB_PORT"] = "8000"
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
 
     environment = {**os.environ, **variables, "PATH": path}
@@ -117,5 +119,6 @@ def test_documented_commands_are_those_that_run(typed, effect, running, tmp_path
     commands = [shlex.join(["docker", *line.split("\t")[:-1]]) for line in asked.read_text().splitlines()]
     documented = re.findall(r"`(docker compose [^`]+)`", effect)
     if running:
-        documented = [command.replace(" run --rm web ", " exec -T web as-owner ") for command in documented]
+        inside = f"docker exec --interactive {running} as-owner "
+        documented = [command.replace("docker compose run --rm web ", inside) for command in documented]
     assert [command for command in documented if command not in commands] == []

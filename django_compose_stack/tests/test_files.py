@@ -74,9 +74,12 @@ def test_every_variable_is_in_env_example():
 
 
 def test_copy_of_env_example_changes_nothing():
+    """WEB_PORT is empty in it: with any value, `make up` would not look for a free port."""
     defaults = compose_variables("compose.yaml")
+    copied = {name: value for name, value in env_example().items() if name in defaults}
 
-    assert {name: value for name, value in env_example().items() if name in defaults} == defaults
+    assert copied.pop("WEB_PORT") == ""
+    assert copied == {name: value for name, value in defaults.items() if name != "WEB_PORT"}
 
 
 def test_copy_of_env_example_changes_nothing_in_production():
