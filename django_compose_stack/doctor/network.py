@@ -13,7 +13,7 @@ from pathlib import Path
 from django_compose_stack.host import dotfile
 from django_compose_stack.doctor.finding import Finding
 from django_compose_stack.doctor.stack import Stack, label
-from django_compose_stack.host.apart import bind_error, free_port
+from django_compose_stack.host.apart import USUAL, bind_error, free_port
 
 # Where an engine takes the subnets of new networks from, unless it is told otherwise.
 POOLS = [
@@ -42,10 +42,15 @@ def publishing_container(stack: Stack, port: int) -> tuple[str, bool] | None:
     return None
 
 
+def wanted_port(stack: Stack) -> str:
+    """Return WEB_PORT as it is set, or the port that an empty one stands for."""
+    return stack.value("WEB_PORT") or str(USUAL)
+
+
 def published(stack: Stack) -> list[tuple[str, int]]:
     """Return the addresses and ports that the project asks this machine for."""
     if stack.mode == "native":
-        port = stack.value("WEB_PORT")
+        port = wanted_port(stack)
         return [(stack.value("WEB_HOST"), int(port))] if port.isdigit() else []
     return [
         (port.get("host_ip") or "0.0.0.0", int(port["published"]))
@@ -104,7 +109,7 @@ def taken(stack: Stack, address: str, port: int, holder: str) -> Finding:
         f"port {port} of {address} is taken by {holder}",
         "Two cannot listen on one port, so the page cannot be published there.",
         f"Stop it, or set WEB_PORT={free} in .env; then: make up",
-        None if free is None or "WEB_PORT" in stack.environment or port != int(stack.value("WEB_PORT")) else mend,
+        None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else mend,
     )
 
 

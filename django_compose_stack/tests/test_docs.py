@@ -1,16 +1,23 @@
 """What README.md and docs/ show is what the files say. django_compose_stack/tests/stack/test_docs.py runs their commands."""
 
+import os
 import re
-import shutil
+import shlex
 import subprocess
 
 import pytest
 
+from django_compose_stack.cli import COMMANDS
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.snippets import DOCUMENTS, ROOT, blocks, commands, matches
 
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
 SHOWN = re.compile(r"[a-z]+ shown: .{10,}")
 COPIED = re.compile(r"[a-z]+ (\S+)")
+
+
+def text(file):
+    return (ROOT / file).read_text()
 
 
 def name(block):
@@ -72,27 +79,46 @@ def test_shown_output_matches(shown, output, same):
     assert matches(shown, output) is same
 
 
-ROWS = re.findall(r"^\| `make ([^`]+)` \| (.*) \|$", (ROOT / "docs/commands.md").read_text(), re.M)
-# The second table is prose.
-PLAIN = [row for row in ROWS if re.match("`(docker|cp|bin)", row[1]) and row[0] not in ("dbshell", "reset")]
+# The commands page: what to type, and what that is with Docker.
+ROWS = re.findall(r"^\| `(?:make|python3 \.stack) ([^`]+)` \| .* \| (.*) \|$", (ROOT / "docs/commands.md").read_text(), re.M)
+# dbshell asks the container for both names; tests/stack/test_docs.py runs the row's command. reset needs a database to
+# back up: tests/stack/test_make.py.
+OF_DOCKER = [(typed, effect) for typed, effect in ROWS if "`docker compose" in effect and typed not in ("dbshell", "reset")]
+# Stands in for docker: writes down what it was asked, and answers that web runs where it is to run.
+STANDIN = """#!/bin/sh
+{ for word; do printf '%s\\t' "$word"; done; echo; } >>"$ASKED"
+case "$*" in
+    "ps --format"*) echo "$RUNNING" ;;
+    "compose port"*) echo 127.0.0.1:8000 ;;
+esac
+"""
 
 
-def test_commands_page_has_every_target():
-    targets = set(re.findall(r"^([a-z.][a-z.-]*):.*?## ", (ROOT / "Makefile").read_text(), re.M))
+def test_commands_page_has_every_command_once():
+    targets = re.findall(r"^([a-z.][a-z.-]*):.*?# ", text("Makefile") + text(".ci/repository.mk"), re.M)
 
-    assert {target.split()[0] for target, _ in ROWS} == targets
+    assert sorted(typed.split()[0] for typed, _ in ROWS) == sorted({*targets, *COMMANDS} - {"help"})
 
 
-@pytest.mark.parametrize(("target", "row"), PLAIN, ids=[target for target, _ in PLAIN])
-def test_plain_commands_are_those_of_the_makefile(target, row):
-    """Each plain command of the row is a line of what make would run, or the beginning of one."""
-    if not shutil.which("make"):
-        pytest.skip("there is no make here")
-    printed = subprocess.run(
-        ["make", "-n", "MODE=docker", *target.split()], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
-    plain = re.findall(r"`((?:docker|cp|bin)[^`]+)`", row)
+@pytest.mark.parametrize("running", ["", "app-web-1"], ids=["stopped", "running"])
+@pytest.mark.parametrize(("typed", "effect"), OF_DOCKER, ids=[typed for typed, _ in OF_DOCKER])
+def test_documented_commands_are_those_that_run(typed, effect, running, tmp_path):
+    """With web stopped and with web running, whose container then takes the place of a new one."""
+    docker, asked = tmp_path / "docker", tmp_path / "asked"
+    docker.write_text(STANDIN)
+    docker.chmod(0o755)
+    name, *words = [word.rpartition("=")[2] for word in typed.split()]
+    variables = {"MODE": "docker", "RUNNING": running, "ASKED": str(asked), "BROWSER": "true", "ARGS": ""}
+    # With a port that is set, `up` looks for none and writes none to .env.
+    variables["WEB_PORT"] = "8000"
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
 
-    lines = [line.strip() for line in printed.splitlines()]
-    assert plain
-    assert [command for command in plain if not any(line.startswith(command) for line in lines)] == []
+    environment = {**os.environ, **variables, "PATH": path}
+    subprocess.run([*STACK, name, *words], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=True)
+
+    commands = [shlex.join(["docker", *line.split("\t")[:-1]]) for line in asked.read_text().splitlines()]
+    documented = re.findall(r"`(docker compose [^`]+)`", effect)
+    if running:
+        inside = f"docker exec --interactive {running} as-owner "
+        documented = [command.replace("docker compose run --rm web ", inside) for command in documented]
+    assert [command for command in documented if command not in commands] == []

@@ -92,6 +92,7 @@ def test_package_that_differs_from_the_lock_is_told(tmp_path, settings, monkeypa
     (tmp_path / "requirements.txt").write_text(
         "django==9.9 \\\n    --hash=sha256:0\nno-such==1 ; sys_platform == 'x' \\\n"
     )
+    (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements/dev.txt").write_text("django==9.9 \\\npytest==1.0 \\\nruff==2.0 \\\n")
     monkeypatch.setattr(versions, "installed", {"django": "6.1", "pytest": "1.0", "ruff": "", "no-such": ""}.get)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from django_compose_stack.doctor import lifetime
+from django_compose_stack.doctor import lifetime, network
 from django_compose_stack.doctor.command import examine
 from django_compose_stack.tests.doctor.conftest import ROOT, example, free_port, write_env
 
@@ -28,6 +28,17 @@ def test_process_that_holds_the_port_is_named(bare):
         assert f"process {os.getpid()} (" in found.problem
     assert "Stop it, or set WEB_PORT=" in found.cure
     assert not found.mend, "WEB_PORT of the shell would beat the one in .env"
+
+
+def test_port_that_is_not_set_is_the_usual_one(bare, monkeypatch):
+    shutil.copy2(ROOT / ".env.example", bare.root)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(network, "USUAL", port)
+        found = bare.findings()["port"]
+
+    assert found.problem.startswith(f"port {port} of 127.0.0.1 is taken by ")
+    assert found.mend().startswith("wrote WEB_PORT=")
 
 
 def test_own_server_holds_its_port_rightly(bare):
