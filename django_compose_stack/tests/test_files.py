@@ -13,7 +13,9 @@ PRODUCTION = "django_compose_stack/production/starter/compose.prod.yaml"
 LOCKS = ["requirements.txt", *sorted(f"requirements/{path.name}" for path in (ROOT / "requirements").glob("*.txt"))]
 BROWSER_LOCK = "django_compose_stack/tests/browser/requirements.txt"
 # Commands of the program that no make target is named after: they take a command line of their own.
-WITHOUT_TARGET = {"native", "prod-compose", "prod-exec", "run", "write-locks"}
+WITHOUT_TARGET = {"native", "prod-compose", "prod-exec", "run", "wheels", "write-locks"}
+# Their targets are in .ci/repository.mk.
+IN_REPOSITORY = {"init", "new"}
 DEVELOPMENT = {"DEBUG", "WEB_HOST", "SHARED_AT", "WEB_PORT"}
 SET_BY_DEPLOY = {"REVISION", "VERSION"}
 READ_BY_DEPLOY = {"STACK_NAME"}
@@ -47,7 +49,7 @@ def test_every_make_target_has_a_help_text():
 
 
 def test_make_targets_are_the_commands_of_the_program():
-    assert set(targets()) - {".env"} == set(COMMANDS) - WITHOUT_TARGET
+    assert set(targets()) - {".env"} == set(COMMANDS) - WITHOUT_TARGET - IN_REPOSITORY
 
 
 def test_every_make_target_is_phony_but_the_one_that_makes_a_file():
