@@ -2,49 +2,46 @@
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
 from django_compose_stack.host import dotenv
+from django_compose_stack.host.masking import without_passwords
 
 TRUE = {"true", "1", "yes", "y", "on", "t"}
 FALSE = {"false", "0", "no", "n", "off", "f"}
-ESCAPES = "/ ? # % @ : of a password written as %2F %3F %23 %25 %40 %3A"
+ESCAPES = "write / ? # % @ : in a password as %2F %3F %23 %25 %40 %3A"
 MAIL_TIMEOUT = 10  # seconds
 
 
 class InvalidVariable(ImproperlyConfigured):
-    """A variable that cannot be used: its name, what is wrong with it, and the cure."""
+    """A variable with an unusable value: its name, what is wrong with it, and how to fix it."""
 
-    def __init__(self, name: str, problem: str, cure: str):
-        super().__init__(f"{name} {problem}. {cure}." if problem[-1] != "\n" else f"{name} {problem}{cure}.")
-        self.name = name
+    def __init__(self, name: str, problem: str, fix: str):
+        # A problem of several lines ends with the last of them.
+        super().__init__(f"{name} {problem}{'' if problem.endswith(chr(10)) else '. '}{fix}.")
 
 
 class Env(environ.FileAwareEnv):
-    """django-environ without its lenient readings.
+    """django-environ with strict readers.
 
-    An empty value counts as unset, because Compose passes `${NAME:-}` as an empty string. A value that begins
-    with `$` is that value, not the name of another variable. NAME_FILE names a file that holds the value, as in
-    the postgres image.
+    An empty value counts as unset, because Compose passes `${NAME:-}` as an empty string. A value that starts with `$`
+    is taken literally, not as the name of another variable. NAME_FILE names a file that holds the value, as in the
+    postgres image.
     """
 
-    # A copy, so that values from .env do not leak into child processes and outlive an edit of the file there.
+    # A copy: in os.environ, values from .env would reach child processes and outlive an edit of the file.
     ENVIRON = FileAwareMapping(env=dict(os.environ), cache=False)
-
-    def __init__(self):
-        super().__init__()
-        # What the settings asked for, and what they got: the text as it was set, or else the default.
-        self.values_read: dict[str, Any] = {}
+    # The variables that the settings read, each with its text as set, or else its default. The dashboard shows them.
+    values_read: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def read_file(cls, path: Path) -> None:
-        """Read a .env file where there is one. Raises InvalidVariable for lines that Compose reads differently."""
+        """Read a .env file if there is one. Raises InvalidVariable for lines that Compose reads differently."""
         try:
             text = path.read_text()
         except FileNotFoundError:
@@ -54,9 +51,8 @@ class Env(environ.FileAwareEnv):
         if wrong := dotenv.differences(text, os.environ):
             raise InvalidVariable(
                 str(path),
-                "has lines that do not mean one thing:\n  " + "\n  ".join(wrong) + "\n",
-                "Write NAME=value with no space around =, no comment behind it, and single quotes around a value "
-                'that has a space or any of $ # " \\',
+                "has ambiguous lines: Compose and Django read different values\n  " + "\n  ".join(wrong.values()) + "\n",
+                dotenv.FORM,
             )
         cls.read_env(path)
 
@@ -92,6 +88,13 @@ class Env(environ.FileAwareEnv):
             return int(value)
         raise InvalidVariable(var, f"has value {value!r}", f"Expected a whole number from {low} to {high}")
 
+    def secret_key(self, var: str, debug: bool) -> str:
+        """Read the key that signs sessions and tokens. It is required unless `debug`, which has a fixed one."""
+        if key := self.get_value(var, default="insecure-key-of-a-development-server" if debug else ""):
+            return key
+        command = 'python -c "import secrets; print(secrets.token_urlsafe(50))"'
+        raise InvalidVariable(var, "is not set", f"It is required while DEBUG is off. Make one with: {command}")
+
     def names(self, var: str, pattern: str, expected: str) -> list[str]:
         """Read a comma-separated list, stripped, each item matching `pattern`; unset is the empty list."""
         items = [item.strip() for item in self.get_value(var, default="").split(",")]
@@ -101,11 +104,14 @@ class Env(environ.FileAwareEnv):
                 raise InvalidVariable(var, f"has the item {item!r}", f"Expected {expected}, separated by commas")
         return items
 
-    def hosts(self, var: str) -> list[str]:
+    def hosts(self, var: str, required: bool) -> list[str]:
         """Read host names as ALLOWED_HOSTS takes them: no scheme, no port."""
-        return self.names(
-            var, r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]", "host names without http:// or port, such as example.com"
-        )
+        pattern = r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]"
+        hosts = self.names(var, pattern, "host names without http:// or port, such as example.com")
+        if required and not hosts:
+            fix = "While DEBUG is off it names the hosts that this site answers to, such as example.com,www.example.com"
+            raise InvalidVariable(var, "is not set", fix)
+        return hosts
 
     def origins(self, var: str) -> list[str]:
         """Read origins as CSRF_TRUSTED_ORIGINS takes them: with a scheme."""
@@ -118,8 +124,8 @@ class Env(environ.FileAwareEnv):
     def database(self, var: str) -> dict[str, Any] | None:
         """Read a database URL into a DATABASES entry; None where it is not set.
 
-        Raises InvalidVariable with the password masked where the URL cannot mean what its author wrote: an
-        unescaped / ? # % in a password moves the end of the host.
+        Raises InvalidVariable, the password masked, for a URL that would be misread: an unescaped / ? # % in a password
+        moves the end of the host.
         """
         url = self.get_value(var, default=None)
         if url is None:
@@ -135,9 +141,9 @@ class Env(environ.FileAwareEnv):
         if broken or re.search(r"%(?![0-9A-Fa-f]{2})", url):
             raise InvalidVariable(
                 var,
-                f"has value {without_password(url)!r}",
-                f"Expected postgres://USER:PASSWORD@HOST:PORT/NAME, with {ESCAPES}; or leave it empty and set "
-                "POSTGRES_HOST, POSTGRES_USER and POSTGRES_PASSWORD, which need no escapes",
+                f"has value {without_passwords(url)!r}",
+                f"Expected postgres://USER:PASSWORD@HOST:PORT/NAME; {ESCAPES}. Or leave it empty and set POSTGRES_HOST, "
+                "POSTGRES_USER and POSTGRES_PASSWORD, which need no escapes",
             )
         return config
 
@@ -163,15 +169,7 @@ class Env(environ.FileAwareEnv):
             return {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}
         raise InvalidVariable(
             var,
-            f"has value {without_password(url)!r}",
-            f"Expected consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://), with {ESCAPES}",
+            f"has value {without_passwords(url)!r}",
+            f"Expected consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://); {ESCAPES}",
         )
 
-    def require(self, var: str, values: Sequence[str] | str, cure: str) -> None:
-        """Raise InvalidVariable if `values`, as read from `var`, is empty."""
-        if not values:
-            raise InvalidVariable(var, "is not set", cure)
-
-
-def without_password(url: str) -> str:
-    return re.sub(r"(?<=:)[^:/]((?!://).)*(?=@)", "***", url)

@@ -1,4 +1,4 @@
-"""What the database says about itself, asked within a bounded time."""
+"""The state of the database, asked for within a time limit."""
 
 import re
 import threading
@@ -7,47 +7,48 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.template.defaultfilters import filesizeformat
 
-PATIENCE = 1.0  # seconds
-STATEMENT_TIMEOUT = 5000  # milliseconds, after which Postgres itself ends what nobody waits for any more
+from django_compose_stack.health import first_line, unapplied_migrations
 
-# What the driver's message means, and the cure; the first that matches.
+TIMEOUT = 1.0  # seconds
+STATEMENT_TIMEOUT = 5000  # milliseconds; Postgres itself ends a query whose result nobody waits for
+
+# Pattern of the driver's message, what it means, and the fix. The first match counts.
 REASONS = [
     ("resolve host|Name or service", "There is no host {host}: its container is not running.", "make up"),
     ("[Cc]onnection refused", "Nothing listens at {host}:{port}: the server is not running.", "make up"),
-    ("the database system is", "The server is starting or stopping. Look again in a moment.", "make logs"),
+    ("the database system is", "The server is starting or stopping. Try again in a moment.", "make logs"),
     (
         "password authentication failed",
-        "The server refused the password: its volume was made with another one.",
+        "The server refused the password: its volume was created with another one.",
         "make doctor",
     ),
-    ('database ".*" does not exist', "The server is there, and it has no database {name}.", "make doctor"),
-    ("too many clients|connection slots", "All connections are taken.", "make restart"),
+    ('database ".*" does not exist', "The server runs, but has no database {name}.", "make doctor"),
+    ("too many clients|connection slots", "All connections are in use.", "make restart"),
 ]
 
 
 class Database(NamedTuple):
-    """What is known. error: the driver's message, or "" if the server answers; reason and cure explain it.
+    """What is known. error: the driver's message, or "" if the server answers; reason and fix explain it.
 
-    pending: migrations not applied, "app.name" in their order. trouble: why they cannot be told.
+    pending: unapplied migrations, "app.name" in their order. trouble: why the migrations cannot be read.
     """
 
     where: str
     label: str
     error: str = ""
     reason: str = ""
-    cure: str = ""
+    fix: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     pending: tuple[str, ...] = ()
     trouble: str = ""
 
 
 def within[T](seconds: float, work: Callable[[], T], otherwise: T) -> T:
-    """Return what `work` returns, or `otherwise` if that takes longer; it goes on in a thread of its own."""
+    """Return what `work` returns, or `otherwise` if it takes longer; it then continues in a thread of its own."""
     results = []
-    # A daemon, so that a connection attempt nobody waits for holds up no reload.
+    # A daemon thread: an abandoned connection attempt must not delay a reload.
     thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
     thread.start()
     thread.join(seconds)
@@ -55,20 +56,20 @@ def within[T](seconds: float, work: Callable[[], T], otherwise: T) -> T:
 
 
 def look() -> Database:
-    """Ask the database for its state; it has PATIENCE to answer."""
+    """Return the state of the database, which has TIMEOUT to answer."""
     config = settings.DATABASES["default"]
     where = f"{config['HOST']}:{config['PORT'] or 5432}" if config["HOST"] else str(config["NAME"])
     blank = Database(where, connection.display_name)
     late = blank._replace(
         error="timeout",
-        reason=f"{where} did not answer within {PATIENCE:g} s: it hangs, or something on the way does.",
-        cure="make logs",
+        reason=f"{where} did not answer within {TIMEOUT:g} s: the server hangs, or the network does.",
+        fix="make logs",
     )
-    return within(PATIENCE, lambda: ask(blank), late)
+    return within(TIMEOUT, lambda: ask(blank), late)
 
 
 def ask(blank: Database) -> Database:
-    # Connections belong to threads, so this one is the probe's own.
+    # Connections belong to threads, so this is not the one of the request.
     try:
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
@@ -77,8 +78,8 @@ def ask(blank: Database) -> Database:
             answered = blank._replace(label=label, facts=tuple(facts(cursor)))
         return answered._replace(**migrations())
     except Exception as error:
-        # Not DatabaseError alone: a driver that is missing, for one, raises ImproperlyConfigured.
-        return blank._replace(error=str(error).strip().partition("\n")[0], **explain(str(error)))
+        # Not only DatabaseError: a missing driver raises ImproperlyConfigured.
+        return blank._replace(error=first_line(error), **explain(str(error)))
     finally:
         connection.close()
 
@@ -100,7 +101,7 @@ def facts(cursor):
 
 
 def volume_name() -> str:
-    """Return the name that compose.yaml gives the database's volume; "" where the database is not that one."""
+    """Return the name that compose.yaml gives the volume of the database; "" for a database elsewhere."""
     if settings.DATABASES["default"]["HOST"] != "db":
         return ""
     path = settings.BASE_DIR / "compose.yaml"
@@ -111,21 +112,19 @@ def volume_name() -> str:
 def migrations() -> dict[str, object]:
     """Return the fields `pending` and `trouble`."""
     try:
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return {"pending": tuple(unapplied_migrations())}
     except DatabaseError:
         raise
     except Exception as error:
-        # A migration file may hold any mistake, and this page is where it should be told.
+        # A migration file may contain any mistake, and this page should show it.
         return {"trouble": f"{type(error).__name__}: {error}"}
-    return {"pending": tuple(f"{migration.app_label}.{migration.name}" for migration, _ in plan)}
 
 
 def explain(message: str) -> dict[str, str]:
-    """Return the fields `reason` and `cure` for a driver's message."""
+    """Return the fields `reason` and `fix` for a driver's message."""
     config = settings.DATABASES["default"]
     values = {"host": config["HOST"], "port": config["PORT"] or 5432, "name": config["NAME"]}
-    for pattern, reason, cure in REASONS:
+    for pattern, reason, fix in REASONS:
         if re.search(pattern, message):
-            return {"reason": reason.format(**values), "cure": cure}
-    return {"reason": message.strip().partition("\n")[0], "cure": "make logs"}
+            return {"reason": reason.format(**values), "fix": fix}
+    return {"reason": message.strip().partition("\n")[0], "fix": "make logs"}

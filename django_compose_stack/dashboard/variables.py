@@ -1,4 +1,4 @@
-"""The environment and the settings as they were read, secrets hidden, and where each value came from."""
+"""The variables and settings that the project read, without secrets, and where each value came from."""
 
 import os
 import re
@@ -9,14 +9,15 @@ from django.conf import settings
 from django.views.debug import get_default_exception_reporter_filter
 
 from django_compose_stack.dashboard import network
+from django_compose_stack.env import Env
 from django_compose_stack.host import dotenv
-from config.settings import env
+from django_compose_stack.host.masking import is_secret, without_passwords
 
 HIDDEN = "hidden"
 
 
 class Variable(NamedTuple):
-    """One variable. value: as text, HIDDEN for a secret; origin: where it was read; warning: what is odd about it."""
+    """One variable. value: as text, HIDDEN for a secret; origin: where it was read; warning: what is wrong with it."""
 
     name: str
     value: str
@@ -25,7 +26,7 @@ class Variable(NamedTuple):
 
 
 def lines_of_file() -> dict[str, dotenv.Reading]:
-    """Return what .env sets, empty values left out; empty where there is no such file."""
+    """Return the lines of .env by name, without empty values; empty if there is no such file."""
     path = settings.BASE_DIR / ".env"
     text = path.read_text() if path.exists() else ""
     return {reading.name: reading for reading in dotenv.read(text, os.environ) if reading.django}
@@ -37,13 +38,13 @@ def compose_file() -> str:
 
 
 def variables() -> list[Variable]:
-    """Return each variable that the settings read, in that order, then those of .env that they do not."""
+    """Return the variables that the settings read, in their order, then the others that .env sets."""
     lines, compose = lines_of_file(), compose_file()
-    found = [variable(name, value, lines.get(name), compose) for name, value in env.values_read.items()]
+    found = [variable(name, value, lines.get(name), compose) for name, value in Env.values_read.items()]
     for name, reading in lines.items():
-        if name not in env.values_read:
+        if name not in Env.values_read:
             is_used = f"${{{name}" in compose
-            warning = "" if is_used else "Nothing reads it. A spelling mistake?"
+            warning = "" if is_used else "Nothing reads it. Is the name misspelled?"
             origin = f".env, line {reading.line}" + (", for Compose" if is_used else "")
             found.append(Variable(name, shown(name, reading.django), origin, warning))
     return found
@@ -57,27 +58,27 @@ def variable(name: str, value: Any, reading: dotenv.Reading | None, compose: str
         if reading and reading.django == outer:
             origin = f".env, line {reading.line}" + (", through compose.yaml" if by_compose else "")
         elif reading:
-            warning = f"Line {reading.line} of .env says otherwise."
-            warning += " It counts after: make up" if by_compose else " The process environment wins."
+            warning = f"Line {reading.line} of .env has another value."
+            warning += " To apply it: make up" if by_compose else " The process environment wins."
     elif path := os.environ.get(f"{name}_FILE"):
         origin = f"the file {path}"
     elif reading:
         origin = f".env, line {reading.line}"
     else:
-        # A default stands in settings.py for everybody to read.
+        # A default is in settings.py, so it is no secret.
         return Variable(name, "" if value is None else str(value), "default")
     return Variable(name, shown(name, value), origin, warning)
 
 
 def shown(name: str, value: Any) -> str:
-    return HIDDEN if dotenv.SECRET.search(name) else str(value)
+    return HIDDEN if is_secret(name) else str(value)
 
 
 def changed_settings() -> list[tuple[str, str]]:
-    """Return the settings that settings.py sets, with Django's own masks over secrets, and over those in URLs."""
+    """Return the settings that settings.py sets, without secrets and without the passwords in URLs."""
     safe = get_default_exception_reporter_filter().get_safe_settings()
     return [
-        (name, re.sub(r"(://[^:/@\s]*:)[^@\s]+@", r"\1***@", pformat(value, width=100)))
+        (name, without_passwords(pformat(value, width=100)))
         for name, value in safe.items()
         if settings.is_overridden(name)
     ]

@@ -24,7 +24,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 def state(request: HttpRequest) -> dict[str, object]:
-    """Return what the dashboard shows, read at this moment."""
+    """Return the current state, as the dashboard shows it."""
     port = int(request.META["SERVER_PORT"])
     listens = network.listening(port)
     itself = "127.0.0.1" if network.is_open("127.0.0.1", listens) or not listens else listens[0]
@@ -49,18 +49,18 @@ def state(request: HttpRequest) -> dict[str, object]:
 @require_POST
 @development_only
 def migrate(request: HttpRequest) -> HttpResponse:
-    """Apply the migrations, then go on to the page named by `next`; say why where that fails."""
+    """Apply the migrations, then redirect to the page that `next` names; show the error if they fail."""
     if reason := why_not_local(request):
         raise PermissionDenied(f"{reason} Run: make migrate")
     output = io.StringIO()
     error = look().reason
     if not error:
         try:
-            # A second click waits, and finds nothing left to do.
+            # A second click waits, then does nothing.
             with one_at_a_time:
                 call_command("migrate", interactive=False, no_color=True, stdout=output, stderr=output)
         except Exception as failure:
-            # Whatever a migration raises is the developer's to see, on the page that started it.
+            # A migration can raise anything, and the developer should see it here.
             error = f"{type(failure).__name__}: {failure}".strip()
     if error:
         context = {"error": error, "output": output.getvalue()}

@@ -1,4 +1,4 @@
-"""Checks of this project's containers and images: namesakes, failures, leftovers, and what is older than its files."""
+"""Checks of this project's containers and images: name clashes, failures, leftovers, outdated images and settings."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import TIMED_OUT, Stack, label, last_line
+from django_compose_stack.doctor.stack import Stack, label
+from django_compose_stack.host.process import TIMED_OUT, last_line
 
 LOG_LINES = 15
 PULL_TIMEOUT = 60  # seconds
 BUILD_TIMEOUT = 900  # seconds
 OVERLAY = "-"  # how Compose names a file that it read from standard input
-# How a container ends that was told to: by itself, by SIGINT, SIGKILL (at the end of its grace period), SIGTERM.
-TOLD = {0, 130, 137, 143}
+# Exit codes of a deliberate stop: exited by itself, SIGINT, SIGKILL (at the end of the grace period), SIGTERM.
+STOPPED = {0, 130, 137, 143}
 
 
 def check_configuration(stack: Stack) -> Iterator[Finding]:
-    if stack.config or stack.run("docker", "compose", "version").returncode:
+    if stack.config or not stack.has_compose:
         return
     error = last_line(stack.run("docker", "compose", "config", "--quiet").stderr)
     yield Finding(
         "configuration",
         f"Compose cannot read its files: {error}",
         "No command of the stack works.",
-        "Mend what it names, in .env or compose.yaml; docker compose config --quiet tries again",
+        "Fix the error in .env or compose.yaml, then check it with: docker compose config --quiet",
     )
 
 
 def check_images(stack: Stack) -> Iterator[Finding]:
-    """Look for base images that the engine neither has nor can pull."""
+    """Look for base images that the engine does not have and cannot pull."""
     if not (stack.info and stack.config):
         return
     wanted = {service["image"] for service in stack.services.values() if service.get("image")}
@@ -41,30 +42,30 @@ def check_images(stack: Stack) -> Iterator[Finding]:
     for image in sorted(wanted):
         if stack.image(image) is not None:
             continue
-        # What is there is not lost: `up` goes on where this ends. A download that takes its time is no fault.
+        # A slow download is no problem, and is not lost: `up` continues it.
         pulled = stack.run("docker", "pull", "--quiet", image, timeout=PULL_TIMEOUT)
         if pulled.returncode not in (0, TIMED_OUT):
             yield Finding(
                 "image",
                 f"the engine has no image {image} and cannot pull it: {last_line(pulled.stderr)}",
-                "Containers are made from it.",
-                "Mend the engine's way to its registry, or run without Docker: make up MODE=native",
+                "Containers are created from it.",
+                "Fix the engine's connection to its registry, or run without Docker: make up MODE=native",
             )
 
 
-def check_namesakes(stack: Stack) -> Iterator[Finding]:
-    """Look for containers that another folder of the same name has made."""
+def check_name_clashes(stack: Stack) -> Iterator[Finding]:
+    """Look for containers of the same project name that another folder created."""
     folders = {label(one, "project.working_dir") for one in stack.containers if not stack.is_own(one)}
     for folder in sorted(folders - {""}):
         there = Path(folder).exists()
         other = f"{stack.name}-2"
         yield Finding(
             "namesake",
-            f"project {stack.name} has containers of {folder}{'' if there else ', a folder that is gone'}",
-            "Compose takes both for one project: `up` here replaces the other's containers and uses its database.",
+            f"project {stack.name} has containers of {folder}{'' if there else ', a folder that no longer exists'}",
+            "To Compose both are one project: `up` here replaces those containers and uses their database.",
             f"COMPOSE_PROJECT_NAME={other} in .env, then: make up"
             if there
-            else "If this checkout was moved from there: make up. Its database is kept",
+            else "If this checkout was moved from there: make up. The database is kept",
         )
 
 
@@ -72,33 +73,32 @@ def check_states(stack: Stack) -> Iterator[Finding]:
     for container in filter(stack.is_own, stack.containers):
         state = container["State"]
         service = label(container, "service")
-        # A container that was stopped keeps the health that it had, or had not yet.
-        ill = state["Status"] == "running" and (state.get("Health") or {}).get("Status") == "unhealthy"
-        failed = state["Status"] in ("exited", "dead") and state["ExitCode"] not in TOLD
+        # A stopped container keeps the last result of its health check.
+        unhealthy = state["Status"] == "running" and (state.get("Health") or {}).get("Status") == "unhealthy"
+        failed = state["Status"] in ("exited", "dead") and state["ExitCode"] not in STOPPED
         if label(container, "oneoff") == "True" or service not in stack.services:
             continue
         if state.get("OOMKilled"):
             yield Finding(
                 "memory",
-                f"{service} was killed because the engine's memory was used up",
-                "It will be again.",
-                "Give the engine more: Docker Desktop > Settings > Resources; then: make up",
+                f"{service} was killed because it ran out of memory",
+                "It will happen again.",
+                "Give the engine more memory: Docker Desktop > Settings > Resources; then: make up",
             )
-        elif failed or ill or state["Status"] == "restarting":
-            # A container that exits writes its last words to both streams.
+        elif failed or unhealthy or state["Status"] == "restarting":
             log = stack.run("docker", "logs", f"--tail={LOG_LINES}", container["Id"])
-            words = "\n".join(f"    {line}" for line in (log.stdout + log.stderr).splitlines()[-LOG_LINES:])
-            what = "unhealthy" if ill else f"{state['Status']} with status {state['ExitCode']}"
+            lines = "\n".join(f"    {line}" for line in (log.stdout + log.stderr).splitlines()[-LOG_LINES:])
+            what = "unhealthy" if unhealthy else f"{state['Status']} with status {state['ExitCode']}"
             yield Finding(
                 "container",
-                f"{service} is {what}; its last words:\n{words}",
-                "Whatever waits for it does not start.",
-                f"Mend what it says, then: make up. All of it: docker compose logs {service}",
+                f"{service} is {what}. Last log lines:\n{lines}",
+                "Services that depend on it do not start.",
+                f"Fix the error above, then: make up. The whole log: docker compose logs {service}",
             )
 
 
 def check_leftovers(stack: Stack) -> Iterator[Finding]:
-    """Look for stopped containers that nothing will start again. What runs is somebody's work."""
+    """Look for stopped containers that nothing will start again. Running ones may be in use."""
     left = [
         container
         for container in stack.containers
@@ -107,7 +107,7 @@ def check_leftovers(stack: Stack) -> Iterator[Finding]:
         and (label(container, "oneoff") == "True" or label(container, "service") not in stack.services)
     ]
 
-    def mend() -> str:
+    def apply() -> str:
         stack.must("docker", "rm", *(container["Id"] for container in left))
         return f"removed {names}"
 
@@ -116,24 +116,24 @@ def check_leftovers(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "leftover",
             f"stopped containers are left over: {names}",
-            "They hold disk space and networks, and `docker compose down` leaves them behind.",
+            "They use disk space and networks, and `docker compose down` does not remove them.",
             f"docker rm {names.replace(',', '')}",
-            mend,
+            apply,
         )
 
 
 def check_image_age(stack: Stack) -> Iterator[Finding]:
-    """Compare the image of web with the requirements and the Python that this checkout asks for."""
+    """Compare the image of web with the requirements and the Python version of this checkout."""
     name = stack.image_of("web")
     image = stack.image(name) if stack.info else None
     build = stack.services.get("web", {}).get("build") or {}
     if not image or build.get("target") != "dev":
         return
 
-    def mend() -> str:
+    def apply() -> str:
         if stack.running("web"):
             stack.must("docker", "compose", "up", "--detach", "--build", "--wait", timeout=BUILD_TIMEOUT)
-            return f"built {name} and restarted what runs"
+            return f"built {name} and restarted the services"
         stack.must("docker", "compose", "build", "--quiet", "web", timeout=BUILD_TIMEOUT)
         return f"built {name}"
 
@@ -145,37 +145,37 @@ def check_image_age(stack: Stack) -> Iterator[Finding]:
     if inside.returncode == 0 and inside.stdout != lock.read_text():
         yield Finding(
             "image-requirements",
-            f"image {name} was built from other requirements than {lock.name} has now",
-            "Each container made from it installs the difference before it starts; without a network it cannot.",
+            f"image {name} is outdated: {lock.name} has changed since it was built",
+            "Each new container installs the difference before it starts, and fails without a network.",
             "docker compose build, or: make up",
-            mend,
+            apply,
         )
     elif has and wanted and not f"{has}.".startswith(f"{wanted}."):
         yield Finding(
             "image-python",
-            f"image {name} has Python {has}, PYTHON_VERSION asks for {wanted}",
-            "Code runs on a Python that nobody asked for.",
+            f"image {name} has Python {has}, but PYTHON_VERSION is {wanted}",
+            "The code runs on the wrong Python version.",
             "docker compose build, or: make up",
-            mend,
+            apply,
         )
 
 
 def check_configuration_age(stack: Stack) -> Iterator[Finding]:
-    """Compare running containers with what .env and compose.yaml would make now."""
+    """Compare the running containers with the present .env and compose.yaml."""
     hashes = dict(line.split() for line in stack.run("docker", "compose", "config", "--hash", "*").stdout.splitlines())
     older = [
         service
         for service, wanted in hashes.items()
         if (running := stack.running(service))
         and label(running, "config-hash") != wanted
-        # make share has laid another file over them, on purpose.
+        # make share runs them with other settings on purpose.
         and OVERLAY not in label(running, "project.config_files").split(",")
     ]
     if older:
         yield Finding(
             "container-settings",
-            f"{', '.join(older)} runs with older settings than .env and compose.yaml have now",
-            "What was changed there does not count yet.",
+            f"{', '.join(older)} runs with outdated settings: .env or compose.yaml has changed",
+            "The change has no effect yet.",
             "make up",
         )
 
@@ -183,7 +183,7 @@ def check_configuration_age(stack: Stack) -> Iterator[Finding]:
 CHECKS = (
     check_configuration,
     check_images,
-    check_namesakes,
+    check_name_clashes,
     check_states,
     check_leftovers,
     check_image_age,

@@ -1,24 +1,25 @@
-"""Checks of the database: whether the volume and .env belong together."""
+"""Checks of the database: whether the volume matches .env."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from django_compose_stack.doctor.finding import Finding, Unmended
-from django_compose_stack.doctor.stack import Stack, last_line
+from django_compose_stack.doctor.finding import Finding, NotFixed
+from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.host.process import last_line
 
 SERVICE = "db"
 
 
 def major(image: str) -> str:
-    """Return the major version in the name of a postgres image; empty where it names none."""
+    """Return the major version in the name of a postgres image; empty if there is none."""
     found = re.search(r":(\d+)", image)
     return found[1] if found else ""
 
 
 def check_data_version(stack: Stack) -> Iterator[Finding]:
-    """Compare the major version of the data in the volume with the image's."""
+    """Compare the major version of the data in the volume with that of the image."""
     image = stack.image_of(SERVICE)
     wanted = major(image)
     volume = (stack.config.get("volumes") or {}).get("db-data", {}).get("name", "")
@@ -34,14 +35,14 @@ def check_data_version(stack: Stack) -> Iterator[Finding]:
         return
     yield Finding(
         "data-version",
-        f"volume {volume} holds data of Postgres {', '.join(versions)}, compose.yaml starts {image}",
-        "Postgres reads no data of another major version: it refuses to start, or starts with an empty database.",
-        f"POSTGRES_VERSION={versions[-1]} in .env, then: make up. To move on from there: make upgrade-db TO={wanted}",
+        f"volume {volume} holds data of Postgres {', '.join(versions)}, but compose.yaml starts {image}",
+        "Postgres cannot read data of another major version: it refuses to start, or starts with an empty database.",
+        f"POSTGRES_VERSION={versions[-1]} in .env, then: make up. To upgrade from there: make upgrade-db TO={wanted}",
     )
 
 
 def check_login(stack: Stack) -> Iterator[Finding]:
-    """Log in as web does, and find out what is wrong where that fails."""
+    """Log in as web does, and find the reason if that fails."""
     container = stack.running(SERVICE)
     environment = stack.services.get("web", {}).get("environment") or {}
     user, database = environment.get("POSTGRES_USER") or "", environment.get("POSTGRES_DB") or ""
@@ -50,8 +51,8 @@ def check_login(stack: Stack) -> Iterator[Finding]:
         return
 
     def psql(*words: str, statement: str, host: str = "") -> str:
-        """Return the error of a statement; empty where there is none."""
-        # The image trusts its socket and its loopback address, so only the network address asks for the password.
+        """Return the error of a statement; empty if it succeeds."""
+        # The image asks for no password on its socket and loopback address, only on its network address.
         address = '-h "$(hostname -i | cut -d" " -f1)"' if host else ""
         done = stack.run(
             *("docker", "exec", "--interactive", "--env=PGPASSWORD", "--env=PGCONNECT_TIMEOUT=5", container["Id"]),
@@ -66,25 +67,25 @@ def check_login(stack: Stack) -> Iterator[Finding]:
         return f"created the database {database}, empty"
 
     def alter() -> str:
-        # Over the socket, which needs no password. Nothing else of the role changes.
+        # Over the socket, which needs no password.
         role, text = quoted(user, '"'), quoted(password, "'")
         raise_unless_empty(psql(f"--dbname={database}", statement=f"ALTER ROLE {role} PASSWORD {text};"))
-        return f"gave the role {user} the password that .env has now"
+        return f"set the password of role {user} to that of .env"
 
     error = psql(f"--dbname={database}", statement="SELECT 1;")
     if "role" in error and "does not exist" in error:
         yield Finding(
             "database-role",
-            f"the database has no role {user}, which POSTGRES_USER names",
-            "POSTGRES_USER counts when a volume is made, and not after.",
-            "Put the old name back into .env, then: make up",
+            f"the database has no role {user}, the value of POSTGRES_USER",
+            "Postgres reads POSTGRES_USER only when it creates a volume.",
+            "Restore the old name in .env, then: make up",
         )
     elif "database" in error and "does not exist" in error:
         yield Finding(
             "database-name",
-            f"there is no database {database}, which POSTGRES_DB names",
-            "POSTGRES_DB counts when a volume is made, and not after.",
-            f"Put the old name back into .env, or make a new one: docker compose exec db createdb -U {user} {database}",
+            f"there is no database {database}, the value of POSTGRES_DB",
+            "Postgres reads POSTGRES_DB only when it creates a volume.",
+            f"Restore the old name in .env, or create it: docker compose exec db createdb -U {user} {database}",
             create,
         )
     elif not error and "password authentication failed" in psql(
@@ -92,9 +93,9 @@ def check_login(stack: Stack) -> Iterator[Finding]:
     ):
         yield Finding(
             "database-password",
-            f"the database refuses the password of {user} that .env has now",
-            "POSTGRES_PASSWORD counts when a volume is made, and not after: the volume keeps the old one.",
-            "make doctor FIX=1 gives the database the new one, and loses nothing; or put the old one back into .env",
+            f"the database refuses the password of {user} in .env",
+            "Postgres reads POSTGRES_PASSWORD only when it creates a volume; the volume keeps the old password.",
+            "make doctor FIX=1 sets the new password in the database, and loses nothing; or restore the old one in .env",
             alter,
         )
 
@@ -105,7 +106,7 @@ def quoted(text: str, mark: str) -> str:
 
 def raise_unless_empty(error: str) -> None:
     if error:
-        raise Unmended(error)
+        raise NotFixed(error)
 
 
 CHECKS = (check_data_version, check_login)

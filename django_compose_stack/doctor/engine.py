@@ -1,4 +1,4 @@
-"""Checks of the engine itself: that one answers, its versions, clock, architecture and proxies."""
+"""Checks of the engine itself: whether one answers, its versions, clock, architecture and proxies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack, last_line
+from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.host.masking import without_passwords
+from django_compose_stack.host.process import last_line
 
-# The first with start_interval in a health check, and with develop.watch.
+# The first versions with start_interval in health checks and with develop.watch.
 OLDEST_ENGINE = (25, 0)
 OLDEST_COMPOSE = (2, 22)
 SKEW = 5  # seconds
@@ -26,7 +28,7 @@ NATIVE = "or run without Docker: make up MODE=native"
 
 
 def version(text: str) -> tuple[int, int]:
-    """Return major and minor of a version; (0, 0) where none is found."""
+    """Return the major and minor number in a version; (0, 0) if there is none."""
     found = re.search(r"(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -35,19 +37,22 @@ def check_engine(stack: Stack) -> Iterator[Finding]:
     if stack.info:
         return
     if not stack.which("docker"):
-        yield Finding("no-docker", "there is no docker command here", "MODE is docker.", f"Install Docker, {NATIVE}")
+        yield Finding("no-docker", "there is no docker command", "MODE is docker.", f"Install Docker, {NATIVE}")
         return
     error = last_line(stack.run("docker", "info").stderr)
     host = stack.environment.get("DOCKER_HOST")
     if "permission denied" in error:
-        cure = "sudo usermod -aG docker $USER, then log out and in again"
+        fix = "sudo usermod -aG docker $USER, then log out and in again"
     elif host:
-        cure = f"unset DOCKER_HOST, which is {host}; or start the engine there; {NATIVE}"
+        fix = f"unset DOCKER_HOST, which is {host}; or start the engine there; {NATIVE}"
     elif "context" in error:
-        cure = "docker context use default"
+        fix = "docker context use default"
     else:
-        cure = f"Start Docker Desktop, or on Linux: sudo systemctl start docker; {NATIVE}"
-    yield Finding("no-engine", f"no Docker engine answers: {error}", "Nothing can be built or started.", cure)
+        fix = f"Start Docker Desktop, or on Linux: sudo systemctl start docker; {NATIVE}"
+    reason = "Without an engine, make up runs the stack without Docker, on another database than Docker's."
+    if stack.mode == "docker":
+        reason = "Nothing can be built or started."
+    yield Finding("no-engine", f"no Docker engine answers: {error}", reason, fix)
 
 
 def check_versions(stack: Stack) -> Iterator[Finding]:
@@ -55,7 +60,7 @@ def check_versions(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "old-engine",
             f"the Docker engine is {stack.info['ServerVersion']}, older than {'.'.join(map(str, OLDEST_ENGINE))}",
-            "It refuses start_interval, by which the health checks of compose.yaml are quick.",
+            "It does not support start_interval, which compose.yaml uses for quick health checks.",
             f"Update Docker (https://docs.docker.com/engine/install/), {NATIVE}",
         )
     if not stack.which("docker"):
@@ -64,15 +69,15 @@ def check_versions(stack: Stack) -> Iterator[Finding]:
     if compose.returncode:
         yield Finding(
             "no-compose",
-            "Docker has no Compose plugin" + (": docker-compose is the old one" * bool(stack.which("docker-compose"))),
-            "compose.yaml is written for Compose 2.",
+            "Docker has no Compose plugin" + ("; docker-compose is too old" if stack.which("docker-compose") else ""),
+            "compose.yaml needs Compose 2.",
             f"sudo apt install docker-compose-plugin (or docker-compose-v2), {NATIVE}",
         )
     elif version(compose.stdout) < OLDEST_COMPOSE:
         yield Finding(
             "old-compose",
             f"Compose is {compose.stdout.strip()}, older than {'.'.join(map(str, OLDEST_COMPOSE))}",
-            "It does not know `develop` and `start_interval` of compose.yaml.",
+            "It does not support `develop` and `start_interval`, which compose.yaml uses.",
             f"sudo apt install --only-upgrade docker-compose-plugin, {NATIVE}",
         )
 
@@ -87,12 +92,12 @@ def check_clock(stack: Stack) -> Iterator[Finding]:
         tzinfo=timezone(-east if offset and offset[1] == "-" else east)
     )
     skew = there.timestamp() - time.time()
-    # The time was read up to a second after the engine was asked, and is cut to whole seconds.
+    # The engine's time is truncated to seconds, and was read a moment ago.
     if abs(skew) > SKEW:
         yield Finding(
             "clock-skew",
             f"the engine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's",
-            "Signatures and sessions expire at wrong times, package indexes fail TLS, and a save looks old.",
+            "Signatures and sessions expire at the wrong time, TLS to package indexes fails, and changed files look old.",
             "Restart Docker Desktop; on Windows: wsl --shutdown; on Linux: sudo timedatectl set-ntp true",
         )
 
@@ -105,7 +110,7 @@ def check_architecture(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "platform",
             f"DOCKER_DEFAULT_PLATFORM is {wanted}, this engine runs {machine}",
-            "Everything is built and run under emulation, several times slower, or not at all.",
+            "Images are built and run under emulation, several times slower, or fail.",
             "unset DOCKER_DEFAULT_PLATFORM, then: docker compose build --pull",
         )
     for service in stack.services:
@@ -116,19 +121,19 @@ def check_architecture(stack: Stack) -> Iterator[Finding]:
             yield Finding(
                 "architecture",
                 f"image {name} of {service} is for {image['Architecture']}, this engine runs {machine}",
-                'It runs under emulation, several times slower, or stops with "exec format error".',
+                'It runs under emulation, several times slower, or fails with "exec format error".',
                 f"docker compose {'build --pull' if built else 'pull'} {service}",
             )
 
 
 def check_proxies(stack: Stack) -> Iterator[Finding]:
-    """Look for proxies that keep the engine from its registry, or containers from themselves."""
+    """Look for proxies that cut the engine off from its registry, or break the health check."""
     for name in ("HttpProxy", "HttpsProxy"):
         proxy = stack.info.get(name) or ""
         if proxy and "docker.internal" not in proxy and not reachable(proxy):
             yield Finding(
                 "proxy-engine",
-                f"the engine's proxy {without_password(proxy)} does not answer",
+                f"the engine's proxy {without_passwords(proxy)} does not answer",
                 "The engine pulls images through it.",
                 "Correct it: Docker Desktop > Settings > Resources > Proxies; on Linux /etc/docker/daemon.json or "
                 "systemctl edit docker, then: sudo systemctl restart docker",
@@ -145,15 +150,15 @@ def check_proxies(stack: Stack) -> Iterator[Finding]:
     if (urlsplit(proxy).hostname or "") in ("localhost", "127.0.0.1", "::1"):
         yield Finding(
             "proxy-loopback",
-            f"{folder}/config.json gives containers the proxy {without_password(proxy)}",
-            "A container's localhost is the container itself, and no proxy is there: builds cannot download.",
-            "Name the proxy by an address of this machine that containers reach, such as host.docker.internal",
+            f"{folder}/config.json gives containers the proxy {without_passwords(proxy)}",
+            "Inside a container, localhost is the container itself, where no proxy runs: builds cannot download anything.",
+            "Use an address of this machine that containers can reach, such as host.docker.internal",
         )
     if not urllib.request.proxy_bypass_environment("127.0.0.1", {"no": given.get("noProxy", "")}):
         yield Finding(
             "proxy-health",
-            f"{folder}/config.json gives containers a proxy, and noProxy does not name 127.0.0.1",
-            "The health check of web asks the proxy for http://127.0.0.1:8000, so web never becomes healthy.",
+            f"{folder}/config.json gives containers a proxy, and noProxy does not contain 127.0.0.1",
+            "The health check of web goes to the proxy, so web never becomes healthy.",
             f'Add "noProxy": "localhost,127.0.0.1,db" in {folder}/config.json, then: make up',
         )
 
@@ -167,12 +172,8 @@ def reachable(url: str) -> bool:
         return False
 
 
-def without_password(url: str) -> str:
-    return re.sub(r"//[^@/]*@", "//***@", url)
-
-
 def check_identity(stack: Stack) -> Iterator[Finding]:
-    """Look at how the engine maps users: the owner of this folder has to be somebody inside a container."""
+    """Check how the engine maps users: the owner of this folder must exist inside containers."""
     if os.name == "nt":
         return
     owner = stack.root.stat().st_uid
@@ -180,15 +181,15 @@ def check_identity(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "rootless-owner",
             f"the engine runs as you (uid {os.getuid()}), this folder belongs to uid {owner}",
-            "Inside a container the folder belongs to nobody, and nobody can write there.",
+            "Inside a container the folder belongs to nobody, so no process can write to it.",
             f"sudo chown -R {os.getuid()}:{os.getgid()} {stack.root}",
         )
     if stack.has_security_option("userns"):
         yield Finding(
             "userns-remap",
-            "the engine maps every container's users to others (userns-remap)",
-            "Inside a container nobody owns this folder, and nobody can write there.",
-            "Put userns_mode: host for web into compose.override.yaml, then: make up",
+            "the engine maps the users of containers to other users (userns-remap)",
+            "Inside a container this folder belongs to nobody, so no process can write to it.",
+            "Set userns_mode: host for web in compose.override.yaml, then: make up",
         )
 
 

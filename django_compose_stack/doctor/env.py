@@ -1,4 +1,4 @@
-"""Checks of .env: whether it is read at all, alike by both readers, completely, and whether its secrets are any."""
+"""Checks of .env: readable, unambiguous, complete, no unknown names, no weak secrets."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import re
 import secrets
 from collections.abc import Iterator
 
-from django_compose_stack.host import dotenv
-from django_compose_stack.host import dotfile
 from django_compose_stack.doctor.finding import Finding
 from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.host import dotenv, dotfile
 
 FALSE = {"false", "0", "no", "n", "off", "f"}
 NOT_OURS = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
-# What commands write: an .env of these alone is no copy of .env.example that has fallen behind.
+# Commands write these: an .env with no others is not a copy of .env.example.
 WRITTEN = {"COMPOSE_PROJECT_NAME", "POSTGRES_VERSION", "WEB_PORT"}
-KEY_LENGTH = 50  # characters; what `manage.py check --deploy` asks for
+KEY_LENGTH = 50  # characters, as `manage.py check --deploy` requires
 PASSWORD_LENGTH = 12  # characters
 
 
@@ -29,33 +28,30 @@ def check_readable(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "env-unreadable",
             f".env cannot be read: {error}",
-            "Neither Compose nor Django starts with it.",
-            "Save it as UTF-8 text that you may read, or begin again: rm -r .env && make .env",
+            "Neither Compose nor Django can start.",
+            "Save it as readable UTF-8 text, or start over: rm -r .env && make .env",
         )
 
 
 def check_readings(stack: Stack) -> Iterator[Finding]:
     wrong = dotenv.differences(stack.env_text, stack.environment)
-    readings = dotenv.read(stack.env_text, stack.environment)
     lines = {}
-    for reading in readings:
-        line = dotfile.straightened(reading) if reading.compose != reading.django else None
+    for reading in dotenv.read(stack.env_text, stack.environment):
+        line = dotfile.without_stray_space(reading) if reading.compose != reading.django else None
         if line is not None:
             lines[reading.line] = line
 
-    def mend() -> str:
+    def apply() -> str:
         dotfile.replace_lines(stack.env_file, lines)
-        return f"took the stray white space out of .env, line {', '.join(map(str, lines))}"
+        return f"removed stray white space from .env, line {', '.join(map(str, lines))}"
 
-    for sentence in wrong:
-        number = int(re.match(r"line (\d+)", sentence)[1])
+    for number, sentence in wrong.items():
         yield Finding(
             "env-ambiguous",
             f".env, {sentence}",
-            "Compose puts the one value into containers, Django reads the other; the server refuses to start.",
-            "Write NAME=value: no space around =, no comment behind it, each name once, and single quotes around a "
-            'value that has a space or any of $ # " \\',
-            mend if number in lines else None,
+            "Compose and Django would use different values, so the server refuses to start.",
+            dotenv.FORM,
+            apply if number in lines else None,
         )
 
 
@@ -67,13 +63,13 @@ def check_names(stack: Stack) -> Iterator[Finding]:
 
     def append() -> str:
         dotfile.append_blocks(stack.env_file, missing)
-        return f"appended {', '.join(missing)} to .env, as .env.example has them"
+        return f"appended {', '.join(missing)} to .env, as in .env.example"
 
     if missing:
         yield Finding(
             "env-missing",
-            f".env lacks {', '.join(missing)}, which .env.example has",
-            "Their defaults apply, and whoever edits .env does not see that they exist.",
+            f".env has no {', '.join(missing)}, unlike .env.example",
+            "The defaults apply, and somebody who edits .env does not see these variables.",
             "Copy the lines from .env.example, or: make doctor FIX=1",
             append,
         )
@@ -85,35 +81,35 @@ def check_names(stack: Stack) -> Iterator[Finding]:
         close = difflib.get_close_matches(name, stack.example, n=1)
         yield Finding(
             "env-unknown",
-            f".env sets {name}, which nothing reads" + (f"; {close[0]} is meant?" if close else ""),
-            "What its author wanted to change has not changed.",
-            f"Correct the name in .env to {close[0]}" if close else f"Delete {name} from .env, or read it in settings",
+            f".env sets {name}, which nothing reads" + (f". Did you mean {close[0]}?" if close else ""),
+            "The line has no effect.",
+            f"Rename it to {close[0]} in .env" if close else f"Delete {name} from .env, or read it in settings.py",
         )
 
 
 def is_read(stack: Stack, name: str) -> bool:
-    """Whether settings or a Compose file mention the variable."""
+    """Return whether settings or a Compose file mention the variable."""
     files = [*stack.root.glob("compose*.y*ml"), *stack.root.glob("config/*.py")]
     return any(re.search(rf"\b{re.escape(name)}\b", path.read_text(errors="replace")) for path in files)
 
 
 def check_secrets(stack: Stack) -> Iterator[Finding]:
-    """Look at the secrets of a stack whose DEBUG is off; development has fixed ones on purpose."""
+    """Check the secrets while DEBUG is off. Development has fixed secrets on purpose."""
     if stack.value("DEBUG").strip().lower() not in FALSE:
         return
     key = stack.value("SECRET_KEY")
 
     def write_key() -> str:
         dotfile.set_variable(stack.env_file, "SECRET_KEY", secrets.token_urlsafe(KEY_LENGTH))
-        return "wrote a new SECRET_KEY to .env; who was logged in has to log in again"
+        return "wrote a new SECRET_KEY to .env; all users have to log in again"
 
     from_file = stack.value("SECRET_KEY_FILE")
     if not from_file and (len(key) < KEY_LENGTH or len(set(key)) < 5 or key.startswith("django-insecure-")):
         yield Finding(
             "env-secret-key",
-            "SECRET_KEY is not set" if not key else f"SECRET_KEY is weak: {len(key)} characters, or a known one",
-            "DEBUG is off, and whoever guesses the key can forge sessions and password-reset links.",
-            "Put a new one into .env: make doctor FIX=1, or "
+            "SECRET_KEY is not set" if not key else f"SECRET_KEY is weak: {len(key)} characters, or a well-known key",
+            "DEBUG is off, and anyone who guesses the key can forge sessions and password-reset links.",
+            "Write a new one to .env: make doctor FIX=1, or "
             'python3 -c "import secrets; print(secrets.token_urlsafe(50))"',
             None if "SECRET_KEY" in stack.environment else write_key,
         )
@@ -122,9 +118,9 @@ def check_secrets(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "env-password",
             "POSTGRES_PASSWORD is "
-            + ("the example's" if password == stack.example.get("POSTGRES_PASSWORD") else "short"),
-            "DEBUG is off, and a password that is in everybody's example protects nothing.",
-            "Put a long one into .env, then give it to the database too: make doctor FIX=1 and make up",
+            + ("that of .env.example" if password == stack.example.get("POSTGRES_PASSWORD") else "too short"),
+            "DEBUG is off, and a public or short password protects nothing.",
+            "Write a long one to .env, then set it in the database: make up, then make doctor FIX=1",
         )
 
 
@@ -134,7 +130,7 @@ def check_tracked(stack: Stack) -> Iterator[Finding]:
             "env-tracked",
             ".env is under version control",
             "Its passwords and keys are in every clone, and stay in the history.",
-            "git rm --cached .env, commit, and change the secrets in it",
+            "git rm --cached .env, commit, then change the secrets in it",
         )
 
 
@@ -145,8 +141,8 @@ def check_overridden(stack: Stack) -> Iterator[Finding]:
             shown = [dotenv.shown(name, text) for text in (value, outside)]
             yield Finding(
                 "env-overridden",
-                f".env sets {name} to {shown[0]}, the environment of this shell to {shown[1]}",
-                "The environment wins, so an edit of .env changes nothing.",
+                f".env sets {name} to {shown[0]}, but the environment of this shell sets it to {shown[1]}",
+                "The environment wins, so an edit of .env has no effect.",
                 f"unset {name}",
             )
 

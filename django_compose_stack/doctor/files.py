@@ -1,4 +1,4 @@
-"""Checks of the files of the checkout: line ends, owners, free space."""
+"""Checks of the files of the checkout: line endings, owners, free space."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django_compose_stack.doctor.finding import Finding
 from django_compose_stack.doctor.stack import Stack
 
 SKIPPED = {".git", ".venv", ".postgres", ".native", "node_modules", "__pycache__"}
-MOST_FILES = 50_000
-SPACE = 1_000_000_000  # bytes; an image of this stack takes about half of it
+MAX_FILES = 50_000
+SPACE = 1_000_000_000  # bytes; an image of this stack needs about half of it
 INODES = 10_000
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield the project's own files and folders, at most MOST_FILES."""
-    left = MOST_FILES
+    """Yield the files and folders of the project, at most MAX_FILES."""
+    left = MAX_FILES
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in SKIPPED]
         for name in [*folders, *names]:
@@ -28,23 +28,23 @@ def files(root: Path) -> Iterator[Path]:
                 return
 
 
-def check_line_ends(stack: Stack) -> Iterator[Finding]:
-    """Look at the files that hold programs which Linux starts by their first line."""
+def check_line_endings(stack: Stack) -> Iterator[Finding]:
+    """Check the files with scripts, which Linux starts by their first line."""
     paths = [stack.root / name for name in ("Dockerfile", "manage.py")]
     wrong = [path for path in paths if path.is_file() and b"\r\n" in path.read_bytes()]
 
-    def mend() -> str:
+    def apply() -> str:
         for path in wrong:
             path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
-        return f"gave {listed(stack, wrong)} Unix line ends"
+        return f"converted {listed(stack, wrong)} to Unix line endings"
 
     if wrong:
         yield Finding(
             "crlf",
-            f"{listed(stack, wrong)} has Windows line ends (CRLF)",
-            'Linux looks for a program whose name ends in a carriage return, and says "no such file or directory".',
-            "git add --renormalize . && git checkout -- Dockerfile, an editor set to LF, or: make doctor FIX=1",
-            mend,
+            f"{listed(stack, wrong)} has Windows line endings (CRLF)",
+            'Linux looks for a program whose name ends in a carriage return: "no such file or directory".',
+            "make doctor FIX=1 converts it; then set your editor to LF",
+            apply,
         )
 
 
@@ -54,25 +54,25 @@ def check_owners(stack: Stack) -> Iterator[Finding]:
     owner = stack.root.stat()
     foreign = [path for path in files(stack.root) if path.lstat().st_uid != owner.st_uid]
 
-    def mend() -> str:
+    def apply() -> str:
         for path in foreign:
             os.lchown(path, owner.st_uid, owner.st_gid)
-        return f"gave {len(foreign)} files to uid {owner.st_uid}"
+        return f"changed the owner of {len(foreign)} file{'s' * (len(foreign) > 1)} to uid {owner.st_uid}"
 
     if foreign:
         uids = sorted({path.lstat().st_uid for path in foreign})
         yield Finding(
             "foreign-owner",
             f"{listed(stack, foreign)} belongs to uid {', '.join(map(str, uids))}, this folder to uid {owner.st_uid}",
-            "The server runs as the folder's owner and cannot change or replace them.",
+            "The server runs as the owner of the folder, and cannot change or replace them.",
             f"sudo chown -R {owner.st_uid}:{owner.st_gid} {stack.root}",
-            mend if os.geteuid() == 0 else None,
+            apply if os.geteuid() == 0 else None,
         )
     if not os.access(stack.root, os.W_OK):
         yield Finding(
             "not-writable",
-            f"you (uid {os.getuid()}) may not write to {stack.root}, which belongs to uid {owner.st_uid}",
-            "Neither backups nor migrations nor a .env can be written here.",
+            f"you (uid {os.getuid()}) cannot write to {stack.root}, which belongs to uid {owner.st_uid}",
+            "Backups, migrations and .env cannot be written.",
             f"sudo chown -R {os.getuid()}:{os.getgid()} {stack.root}",
         )
 
@@ -86,23 +86,23 @@ def check_space(stack: Stack) -> Iterator[Finding]:
         free = shutil.disk_usage(path).free
         inodes = os.statvfs(path) if hasattr(os, "statvfs") else None
         if free < SPACE:
-            left = f"{free / 1e6:.0f} MB are free"
+            left = f"{free / 1e6:.0f} MB free"
         elif inodes and inodes.f_files and inodes.f_favail < INODES:
-            left = f"{inodes.f_favail} files can still be made"
+            left = f"only {inodes.f_favail} more files can be created"
         else:
             continue
         yield Finding(
             "disk-full",
             f"the disk of {place} ({path}) is full: {left}",
-            "Postgres stops when it cannot write, and builds fail half-way.",
-            "Make room. What the engine holds: docker system df. Its build cache: docker builder prune",
+            "Postgres stops if it cannot write, and builds fail.",
+            "Free some space. What Docker uses: docker system df. To delete its build cache: docker builder prune",
         )
 
 
 def listed(stack: Stack, paths: list[Path]) -> str:
-    """Name up to three files, and count the rest."""
+    """Return the names of up to three files, and the number of the others."""
     names = ", ".join(str(path.relative_to(stack.root)) for path in paths[:3])
     return names + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
-CHECKS = (check_line_ends, check_owners, check_space)
+CHECKS = (check_line_endings, check_owners, check_space)

@@ -5,19 +5,19 @@ from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong.
+    """One problem.
 
-    check: a stable word for machines. problem and reason: sentences. cure: what to do, with its command.
-    mend: does the cure and returns what it did, in the past tense; only where nothing can be lost by it. It raises
-    Unmended where it could not.
+    check: a stable identifier for machines. problem and reason: sentences. fix: what to do, with the command.
+    apply: applies the fix and returns what it did, in the past tense; only where that cannot lose anything. It raises
+    NotFixed if it fails.
     """
 
     check: str
     problem: str
     reason: str
-    cure: str
-    mend: Callable[[], str] | None = None
+    fix: str
+    apply: Callable[[], str] | None = None
 
 
-class Unmended(Exception):
-    """A mend that did not work; the text says why."""
+class NotFixed(Exception):
+    """A fix that failed; the text says why."""

@@ -1,4 +1,4 @@
-"""Checks of the bind mount, by trying it: a container watches this folder while a file is written here."""
+"""Check of the bind mount: a container watches this folder while a file is created in it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 from django_compose_stack.doctor.files import SPACE
 from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import TIMEOUT, Stack
+from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.host.mode import ENGINE_TIMEOUT
 
-# Runs in the container. It says when it watches, and after `wait` seconds or one event what it saw.
+# Runs in the container. It prints that it watches, then, after one event or `wait` seconds, what it saw.
 WATCH = """
 import ctypes, json, os, select, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -41,10 +42,10 @@ WAIT = 2  # seconds
 
 
 def probe(stack: Stack) -> dict[str, Any] | None:
-    """Return what a container saw of a file made here; None where the project has no image to try it with.
+    """Return what a container saw of a new file in this folder; None if there is no image to try it with.
 
-    file: "seen", "unseen" or "denied". event: whether its making was announced. error: why none could be.
-    system: type of the file system at /app. free: bytes left on the engine's disk.
+    file: "seen", "unseen" or "denied". event: whether inotify reported it. error: why the folder cannot be watched.
+    system: type of the file system at /app. free: bytes free on the engine's disk.
     """
     image = stack.image_of("web")
     if not stack.info or stack.image(image) is None:
@@ -63,11 +64,11 @@ def probe(stack: Stack) -> dict[str, Any] | None:
         text=True,
     )
     try:
-        # Not readline alone: a container that never starts would hold it for ever.
-        if not select.select([process.stdout], [], [], TIMEOUT)[0] or process.stdout.readline() != "watching\n":
+        # readline alone would block forever if the container never starts.
+        if not select.select([process.stdout], [], [], ENGINE_TIMEOUT)[0] or process.stdout.readline() != "watching\n":
             return None
         marker.touch()
-        output, _ = process.communicate("made\n", timeout=TIMEOUT)
+        output, _ = process.communicate("created\n", timeout=ENGINE_TIMEOUT)
         return json.loads(output)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
@@ -85,14 +86,14 @@ def check_mount(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "mount-elsewhere",
             f"a container does not see the files of {stack.root}",
-            "The engine is on another machine, or this folder is not shared with it; /app is empty there.",
+            "The engine runs on another machine, or this folder is not shared with it, so /app is empty.",
             "Use the engine of this machine (docker context use default; unset DOCKER_HOST), or share the folder: "
             "Docker Desktop > Settings > Resources > File sharing",
         )
     elif seen["file"] == "denied":
         yield Finding(
             "mount-denied",
-            f"a container may not read {stack.root}",
+            f"a container is not allowed to read {stack.root}",
             "SELinux or the mapping of users forbids it.",
             f"With SELinux: chcon -Rt container_file_t {stack.root}",
         )
@@ -100,23 +101,23 @@ def check_mount(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "inotify",
             f"a container cannot watch files: {seen['error']}",
-            "The development server then compares files, at each request and once a second, instead of being told.",
+            "The development server must compare files at each request and once a second instead.",
             "sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512",
         )
     elif not seen["event"]:
         yield Finding(
             "file-events",
-            f"a container sees the files of {stack.root} (file system {seen['system']}), but is not told of changes",
-            "The development server then compares files, at each request and once a second, instead of being told.",
-            "Move the checkout to a file system of the engine's own: on Windows into WSL (\\\\wsl$, ~/), "
-            "on macOS choose VirtioFS; a network share stays slow",
+            f"a container sees the files of {stack.root} (file system {seen['system']}), but gets no events of changes",
+            "The development server must compare files at each request and once a second instead.",
+            "Move the checkout to a file system with events: on Windows into WSL (\\\\wsl$, ~/); on macOS choose VirtioFS; "
+            "network shares stay slow",
         )
     if seen["free"] < SPACE:
         yield Finding(
             "engine-disk-full",
-            f"the engine's disk is full: {seen['free'] / 1e6:.0f} MB are free",
-            "Postgres stops when it cannot write, and builds fail half-way.",
-            "Make room. What the engine holds: docker system df. Its build cache: docker builder prune",
+            f"the engine's disk is full: {seen['free'] / 1e6:.0f} MB free",
+            "Postgres stops if it cannot write, and builds fail.",
+            "Free some space. What Docker uses: docker system df. To delete its build cache: docker builder prune",
         )
 
 

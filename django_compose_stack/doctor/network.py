@@ -1,4 +1,4 @@
-"""Checks of addresses: the port of the page, and networks that something else has taken."""
+"""Checks of addresses: the port of the page, and networks that overlap with others."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from django_compose_stack.host import dotfile
 from django_compose_stack.doctor.finding import Finding
 from django_compose_stack.doctor.stack import Stack, label
+from django_compose_stack.host import dotfile
 from django_compose_stack.host.apart import USUAL, bind_error, free_port
 
-# Where an engine takes the subnets of new networks from, unless it is told otherwise.
+# From which an engine takes the subnets of new networks by default.
 POOLS = [
     *(ipaddress.ip_network(f"172.{second}.0.0/16") for second in range(17, 32)),
     *ipaddress.ip_network("192.168.0.0/16").subnets(new_prefix=20),
@@ -24,7 +24,7 @@ DOCKERS = re.compile(r"docker|br-|veth|lo$")
 
 
 def holding_process(stack: Stack, port: int) -> tuple[str, str] | None:
-    """Return pid and name of the process that listens on a TCP port, as far as this user may see it."""
+    """Return pid and name of the process that listens on a TCP port; None if this user cannot see it."""
     found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', stack.run("ss", "-Hltnp", f"sport = :{port}").stdout)
     if found:
         return found[2], found[1]
@@ -33,12 +33,12 @@ def holding_process(stack: Stack, port: int) -> tuple[str, str] | None:
 
 
 def publishing_container(stack: Stack, port: int) -> tuple[str, bool] | None:
-    """Return a running container that publishes the port, as a phrase, and whether it is this project's."""
+    """Return a description of the running container that publishes the port, and whether it is this project's."""
     listed = stack.run("docker", "ps", "--quiet", "--filter", f"publish={port}").stdout.split()
     for container in stack.json("docker", "inspect", *listed) or [] if listed else []:
         folder = label(container, "project.working_dir")
-        phrase = f"container {container['Name'].lstrip('/')}" + (f" of the stack in {folder}" if folder else "")
-        return phrase, stack.is_own(container)
+        text = f"container {container['Name'].lstrip('/')}" + (f" of the stack in {folder}" if folder else "")
+        return text, stack.is_own(container)
     return None
 
 
@@ -48,7 +48,7 @@ def wanted_port(stack: Stack) -> str:
 
 
 def published(stack: Stack) -> list[tuple[str, int]]:
-    """Return the addresses and ports that the project asks this machine for."""
+    """Return the addresses and ports on which the project is to listen on this machine."""
     if stack.mode == "native":
         port = wanted_port(stack)
         return [(stack.value("WEB_HOST"), int(port))] if port.isdigit() else []
@@ -66,33 +66,43 @@ def check_ports(stack: Stack) -> Iterator[Finding]:
 
 
 def check_port(stack: Stack, address: str, port: int) -> Iterator[Finding]:
-    """Look whether the stack could listen there, or does."""
+    """Check that the stack can listen there, or already does."""
     problem = bind_error(address, port)
     if problem == errno.EADDRNOTAVAIL:
         yield Finding(
             "address",
-            f"{address} is no address of this machine, and WEB_HOST names it",
+            f"WEB_HOST is {address}, which is not an address of this machine",
             "Nothing can listen there.",
-            "WEB_HOST=127.0.0.1 in .env, then: make up. Your addresses: ip -brief address (macOS: ifconfig)",
+            "WEB_HOST=127.0.0.1 in .env, then: make up. To list your addresses: ip -brief address (macOS: ifconfig)",
         )
     if problem != errno.EADDRINUSE:
         return
     container = publishing_container(stack, port) if stack.info else None
-    process = holding_process(stack, port)
-    own = container[1] if container else process and works_here(stack, process[0])
-    if own:
+    is_own_server = is_native_server(stack, port)
+    if container[1] if container else is_own_server and stack.mode == "native":
         return
     if container:
         holder = container[0]
+    elif is_own_server:
+        holder = "the server of native mode in this folder, which make down MODE=native stops"
     else:
+        process = holding_process(stack, port)
         holder = "process {} ({})".format(*process) if process else "a process of another user"
     yield taken(stack, address, port, holder)
 
 
-def works_here(stack: Stack, pid: str) -> bool:
-    """Whether a process is this checkout's own server."""
+def is_native_server(stack: Stack, port: int) -> bool:
+    """Return whether native mode's server of this checkout listens on the port: it locks the file with its address.
+
+    The working folder of the process would prove nothing: any process started in the checkout has the same.
+    """
+    if os.name == "nt":
+        return False
+    from django_compose_stack.native.common import is_locked  # needs fcntl
+
+    path = stack.root / ".native/web"
     try:
-        return os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(stack.root)
+        return is_locked(path) and path.read_text().strip().endswith(f":{port}")
     except OSError:
         return False
 
@@ -100,21 +110,21 @@ def works_here(stack: Stack, pid: str) -> bool:
 def taken(stack: Stack, address: str, port: int, holder: str) -> Finding:
     free = free_port(address, port)
 
-    def mend() -> str:
+    def apply() -> str:
         dotfile.set_variable(stack.env_file, "WEB_PORT", str(free))
         return f"wrote WEB_PORT={free} to .env"
 
     return Finding(
         "port",
         f"port {port} of {address} is taken by {holder}",
-        "Two cannot listen on one port, so the page cannot be published there.",
+        "Only one program can listen on a port, so the page cannot be published there.",
         f"Stop it, or set WEB_PORT={free} in .env; then: make up",
-        None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else mend,
+        None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else apply,
     )
 
 
 def routes() -> list[tuple[str, ipaddress.IPv4Network]]:
-    """Return interface and destination of each IPv4 route but the default; Linux only."""
+    """Return interface and destination of each IPv4 route except the default; Linux only."""
     try:
         lines = Path("/proc/net/route").read_text().splitlines()[1:]
     except OSError:
@@ -130,7 +140,7 @@ def routes() -> list[tuple[str, ipaddress.IPv4Network]]:
 
 
 def check_subnets(stack: Stack) -> Iterator[Finding]:
-    """Look for a route, of a VPN for instance, into the networks that containers get."""
+    """Look for routes, of a VPN for instance, that overlap with the networks of containers."""
     if not stack.info:
         return
     foreign = [(interface, network) for interface, network in routes() if not DOCKERS.match(interface)]
@@ -141,11 +151,11 @@ def check_subnets(stack: Stack) -> Iterator[Finding]:
             subnet = ipaddress.ip_network(pool["Subnet"])
             for interface, route in foreign:
                 if subnet.version == 4 and subnet.overlaps(route):
-                    yield overlap(stack, f"network {name} ({subnet}) and the route to {route} by {interface} overlap")
+                    yield overlap(stack, f"network {name} ({subnet}) and the route to {route} through {interface} overlap")
     pools = [ipaddress.ip_network(pool["Base"]) for pool in stack.info.get("DefaultAddressPools") or []] or POOLS
     if not networks and foreign and all(any(pool.overlaps(route) for _, route in foreign) for pool in pools):
         interfaces = sorted({interface for interface, route in foreign if any(pool.overlaps(route) for pool in pools)})
-        yield overlap(stack, f"{', '.join(interfaces)} has routes to every subnet that the engine could give out")
+        yield overlap(stack, f"{', '.join(interfaces)} has routes to every subnet that the engine can use")
 
 
 def overlap(stack: Stack, problem: str) -> Finding:
@@ -155,8 +165,8 @@ def overlap(stack: Stack, problem: str) -> Finding:
     return Finding(
         "subnet",
         problem,
-        "Packets to containers go into the other network (a VPN, often), and the engine may refuse to make networks.",
-        "Leave that network, or give this stack another one: in compose.override.yaml "
+        "Packets to containers go to the other network (often a VPN), and the engine may refuse to create networks.",
+        "Leave that network, or give this stack another one. In compose.override.yaml: "
         f'networks: {{default: {{ipam: {{config: [{{subnet: "{free}"}}]}}}}}}; then: make down up',
     )
 

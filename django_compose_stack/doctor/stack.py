@@ -1,4 +1,4 @@
-"""What the checks ask about: this checkout, its configuration, and what the engine says of both."""
+"""What the checks look at: this checkout, its configuration, and what the engine says about both."""
 
 from __future__ import annotations
 
@@ -11,45 +11,32 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from django_compose_stack.host import dotenv
-from django_compose_stack.doctor.finding import Unmended
-
-TIMED_OUT = 124  # the exit status of such a command, as of timeout(1)
-TIMEOUT = 30  # seconds; an engine that thinks longer about a question counts as one that does not answer
-
-
-def last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason was given"])[-1]
+from django_compose_stack.doctor.finding import NotFixed
+from django_compose_stack.host import dotenv, mode
+from django_compose_stack.host.compose import parse_config
+from django_compose_stack.host.process import ask, last_line
 
 
 class Stack:
-    """One checkout, seen from this machine. Facts are read once, and only when a check asks for them."""
+    """One checkout, as seen from this machine. Each fact is read once, when a check first asks for it."""
 
     def __init__(self, root: Path, environment: Mapping[str, str] = os.environ):
         self.root = root
         self.environment = environment
 
-    def run(self, *command: str, timeout: float = TIMEOUT, **options: Any) -> subprocess.CompletedProcess:
-        """Return the finished process, its output as text; one that cannot start or end counts as failed."""
-        if "input" not in options:
-            options["stdin"] = subprocess.DEVNULL
-        options = {"cwd": self.root, "env": self.environment, "timeout": timeout, **options}
-        try:
-            return subprocess.run(command, capture_output=True, text=True, errors="replace", **options)
-        except subprocess.TimeoutExpired as error:
-            return subprocess.CompletedProcess(command, TIMED_OUT, "", str(error))
-        except OSError as error:
-            return subprocess.CompletedProcess(command, 1, "", str(error))
+    def run(self, *command: str, timeout: float = mode.ENGINE_TIMEOUT, **options: Any) -> subprocess.CompletedProcess:
+        """Return the finished process, its output as text; one that cannot start, or takes too long, counts as failed."""
+        return ask(*command, **{"cwd": self.root, "env": self.environment, "timeout": timeout, **options})
 
     def must(self, *command: str, **options: Any) -> str:
-        """Return the command's output. Raises Unmended with its last line where it fails."""
+        """Return the command's output. Raises NotFixed with its last line if it fails."""
         done = self.run(*command, **options)
         if done.returncode:
-            raise Unmended(f"{' '.join(command[:3])}: {last_line(done.stderr or done.stdout)}")
+            raise NotFixed(f"{' '.join(command[:3])}: {last_line(done.stderr or done.stdout)}")
         return done.stdout
 
     def json(self, *command: str) -> Any:
-        """Return what a command prints as JSON; None where it fails or prints something else."""
+        """Return what a command prints as JSON; None if it fails or prints something else."""
         done = self.run(*command)
         try:
             return json.loads(done.stdout) if done.returncode == 0 else None
@@ -61,13 +48,23 @@ class Stack:
 
     @cached_property
     def mode(self) -> str:
-        """ "docker" or "native": as MODE says, else whether there is a docker command at all."""
-        return self.environment.get("MODE") or ("docker" if self.which("docker") else "native")
+        """How `make up` runs the stack now: "docker", "native" or "production"."""
+        return mode.mode(self.environment, lambda: bool(self.info and self.has_compose))
+
+    @cached_property
+    def uses_docker(self) -> bool:
+        """Whether to examine Docker: MODE asks for it, or there is a docker command. Its engine may be down."""
+        wanted = self.environment.get("MODE", "")
+        return wanted == "docker" or (not wanted and self.which("docker") is not None)
+
+    @cached_property
+    def has_compose(self) -> bool:
+        return self.run("docker", "compose", "version").returncode == 0
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """What the engine says of itself; empty where none answers."""
-        info = self.json("docker", "info", "--format", "{{json .}}") if self.mode == "docker" else None
+        """What the engine says about itself; empty if none answers."""
+        info = self.json("docker", "info", "--format", "{{json .}}") if self.uses_docker else None
         return info if info and info.get("ServerVersion") else {}
 
     def has_security_option(self, name: str) -> bool:
@@ -75,10 +72,9 @@ class Stack:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """compose.yaml as Compose understands it on this machine; empty where it does not."""
+        """compose.yaml as Compose understands it on this machine; empty if it does not."""
         shown = self.run("docker", "compose", "--profile", "*", "config", "--format", "json")
-        # Its output is meant to be read by Compose again, so it doubles each dollar sign.
-        return json.loads(shown.stdout.replace("$$", "$")) if shown.returncode == 0 else {}
+        return parse_config(shown.stdout) if shown.returncode == 0 else {}
 
     @cached_property
     def services(self) -> dict[str, Any]:
@@ -86,10 +82,9 @@ class Stack:
 
     @cached_property
     def containers(self) -> list[dict[str, Any]]:
-        """`docker inspect` of each container of this Compose project, whichever folder it was made from."""
-        listed = self.run(
-            "docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.name}"
-        )
+        """`docker inspect` of each container of this Compose project, whichever folder created it."""
+        label = f"label=com.docker.compose.project={self.name}"
+        listed = self.run("docker", "ps", "--all", "--quiet", "--filter", label)
         return self.json("docker", "inspect", *listed.stdout.split()) or [] if self.name and listed.stdout else []
 
     @cached_property
@@ -97,12 +92,12 @@ class Stack:
         return self.config.get("name", "")
 
     def is_own(self, container: dict[str, Any]) -> bool:
-        """Whether a container of this project's name was made from this folder, and not from its namesake."""
-        made_in = label(container, "project.working_dir")
-        return bool(made_in) and (made_in == str(self.root) or os.path.realpath(made_in) == os.path.realpath(self.root))
+        """Return whether this folder created a container, and not another one of the same project name."""
+        folder = label(container, "project.working_dir")
+        return bool(folder) and (folder == str(self.root) or os.path.realpath(folder) == os.path.realpath(self.root))
 
     def running(self, service: str) -> dict[str, Any] | None:
-        """Return the running container of a service of this checkout; None where there is none."""
+        """Return the running container of a service of this checkout; None if there is none."""
         for container in filter(self.is_own, self.containers):
             if label(container, "service") == service and label(container, "oneoff") != "True":
                 return container if container["State"]["Status"] == "running" else None
@@ -112,11 +107,11 @@ class Stack:
         return self.services.get(service, {}).get("image") or f"{self.name}-{service}"
 
     def image(self, name: str) -> dict[str, Any] | None:
-        """Return `docker image inspect` of an image that the engine has; None where it has none."""
+        """Return `docker image inspect` of an image; None if the engine does not have it."""
         return (self.json("docker", "image", "inspect", name) or [None])[0]
 
     def try_in(self, image: str, *command: str, mount: str = "", **options: Any) -> subprocess.CompletedProcess:
-        """Run a command in a container of its own, without network, that is gone afterwards."""
+        """Run a command in a new container without network, which is removed afterwards."""
         volume = ["--volume", mount] if mount else []
         return self.run(
             *("docker", "run", "--rm", "--interactive", "--network=none", "--user=root", "--pull=never"),
@@ -130,7 +125,7 @@ class Stack:
 
     @cached_property
     def env_text(self) -> str:
-        """The text of .env; empty where there is none or it is no text."""
+        """The text of .env; empty if it is missing or not text."""
         try:
             return self.env_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
@@ -139,17 +134,16 @@ class Stack:
     @cached_property
     def env(self) -> dict[str, str]:
         """The variables of .env as Compose reads them."""
-        return {reading.name: reading.compose or "" for reading in dotenv.read(self.env_text, self.environment)}
+        return dotenv.compose_values(self.env_text, self.environment)
 
     @cached_property
     def example(self) -> dict[str, str]:
         """The variables of .env.example."""
         path = self.root / ".env.example"
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        return {reading.name: reading.compose or "" for reading in dotenv.read(text, {})}
+        return dotenv.compose_values(path.read_text(encoding="utf-8") if path.exists() else "", {})
 
     def value(self, name: str) -> str:
-        """Return a variable as Compose resolves it: the environment, else .env; the example's default if empty."""
+        """Return a variable as Compose resolves it: the environment, else .env; if empty, the example's default."""
         return self.environment.get(name, self.env.get(name)) or self.example.get(name, "")
 
 

@@ -1,10 +1,9 @@
 """Compares how Docker Compose and django-environ read one .env file.
 
 Compose puts the file's values into containers, Django reads the file itself, and the two disagree about quotes,
-comments and `$`. A value on which they differ works in one place and fails in another, so it is refused.
-Compose's rules are those of its dotenv parser (https://github.com/compose-spec/compose-go/tree/main/dotenv), Django's
-those of django-environ's read_env; tests compare both readings with the real ones. The doctor uses this module where
-nothing is installed: standard library only, Python 3.9 or newer.
+comments and `$`. A line that they read differently works in one place and fails in another, so it is refused.
+Compose's rules are those of its parser (https://github.com/compose-spec/compose-go/tree/main/dotenv), Django's those of
+django-environ's read_env; tests compare both readings with the real ones. Python 3.8 or newer, standard library only.
 """
 
 from __future__ import annotations
@@ -13,20 +12,25 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from django_compose_stack.host.masking import is_secret
+
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "\0"}
 NAME = "[A-Za-z_][A-Za-z0-9_]*"
 VARIABLE = re.compile(
     rf"\$(?:(?P<literal>\$)|(?P<name>{NAME})|{{(?P<braced>{NAME})(?:(?P<operator>:?[-?+])(?P<word>[^{{}}]*))?}}|(?P<open>{{))"
 )
-SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|URL")
+FORM = (
+    "Write NAME=value: no space around =, no comment after it, each name once, and single quotes around a value that "
+    'contains a space or any of $ # " \\'
+)
 
 
 class Refused(ValueError):
-    """Compose would not read the line; the text says why."""
+    """Compose refuses to read the line; the text says why."""
 
 
 class Reading(NamedTuple):
-    """One line of a .env file: its number from 1, its name, and both values; None where a reader sees none."""
+    """One line of a .env file: its number from 1, its name, and both values; None where a reader finds none."""
 
     line: int
     name: str
@@ -35,9 +39,9 @@ class Reading(NamedTuple):
 
 
 def substitute(value: str, known: Mapping[str, str]) -> str:
-    """Replace $NAME, ${NAME}, ${NAME-default}, ${NAME+other} and $$ as Compose does. Raises Refused for another brace.
+    """Replace $NAME, ${NAME}, ${NAME-default}, ${NAME+other} and $$ as Compose does.
 
-    Compose allows a ${ within another too. Django never does what Compose does there, so that is not read further.
+    Raises Refused for any other ${. Compose also allows a ${ inside another one, which Django never reads the same way.
     """
 
     def replacement(match: re.Match[str]) -> str:
@@ -46,11 +50,11 @@ def substitute(value: str, known: Mapping[str, str]) -> str:
         if match["open"]:
             raise Refused("its ${ is not of the form ${NAME}")
         name, operator = match["name"] or match["braced"], match["operator"] or ""
-        # With a colon an empty value counts as none.
-        there = bool(known.get(name)) if operator.startswith(":") else name in known
-        if operator.endswith("?") and not there:
-            raise Refused(f"{name} is required by it and not set")
-        if operator.endswith("+" if there else "-"):
+        # With a colon, an empty value counts as unset.
+        is_set = bool(known.get(name)) if operator.startswith(":") else name in known
+        if operator.endswith("?") and not is_set:
+            raise Refused(f"it requires {name}, which is not set")
+        if operator.endswith("+" if is_set else "-"):
             return substitute(match["word"], known)
         return "" if operator.endswith("+") else known.get(name, "")
 
@@ -58,15 +62,15 @@ def substitute(value: str, known: Mapping[str, str]) -> str:
 
 
 def compose_value(text: str, known: Mapping[str, str]) -> str:
-    """Return what Compose makes of the text behind NAME=. Raises Refused where Compose stops with an error."""
+    """Return the value that Compose reads from the text after NAME=. Raises Refused where Compose stops."""
     text = text.lstrip()
     if text[:1] not in ("'", '"') or not text:
         return substitute(text.partition(" #")[0].rstrip(), known)
     quoted = re.match(r"'((?:\\.|[^'\\])*)'|\"((?:\\.|[^\"\\])*)\"", text)
     if not quoted:
-        raise Refused("the quote is never closed")
+        raise Refused("the closing quote is missing")
     if re.match(r"\s*[^\s#]", text[quoted.end() :]):
-        raise Refused("it takes what is behind the closing quote for another line")
+        raise Refused("it takes the text after the closing quote for another line")
     single, double = quoted.groups()
     if single is not None:
         return single.replace("\\'", "'")
@@ -82,7 +86,7 @@ def django_values(line: str) -> dict[str, str]:
     name, value = match.groups()
     if re.fullmatch(r"'.*'", value):
         value = value[1:-1]
-    # Not "elif": double quotes within single ones go as well.
+    # Not "elif": double quotes inside single ones are removed as well.
     if re.fullmatch(r'".*"', value):
         value = re.sub(r"\\(.)", lambda escape: escape[0] if escape[1] in "rnt" else escape[1], value[1:-1])
     return {name: value}
@@ -91,13 +95,13 @@ def django_values(line: str) -> dict[str, str]:
 def read(text: str, environment: Mapping[str, str]) -> list[Reading]:
     """Read each line that is not blank or a comment in both ways.
 
-    text: the file's content. environment: what `$NAME` may refer to, besides the lines before.
+    text: the file's content. environment: what `$NAME` may refer to, besides the lines above.
     """
     readings = []
     known = dict(environment)
     for number, line in enumerate(text.splitlines(), start=1):
-        # Some editors begin a file with a byte order mark.
-        stripped = line.lstrip("\ufeff").strip()
+        # Some editors start a file with a byte order mark.
+        stripped = line[line.startswith("\ufeff") :].strip()
         if not stripped or stripped.startswith("#"):
             continue
         django = django_values(line)
@@ -114,24 +118,31 @@ def read(text: str, environment: Mapping[str, str]) -> list[Reading]:
     return readings
 
 
-def differences(text: str, environment: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each line that the two read differently, and for each name that is set twice."""
-    found = []
+def compose_values(text: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a .env file as Compose reads them."""
+    return {reading.name: reading.compose or "" for reading in read(text, environment)}
+
+
+def differences(text: str, environment: Mapping[str, str]) -> dict[int, str]:
+    """Return a sentence for each line that the two read differently, or that sets a name again, by line number."""
+    found = {}
     seen: dict[str, int] = {}
     for reading in read(text, environment):
-        place = f"line {reading.line}, {reading.name}:"
-        if reading.name in seen:
-            found.append(f"{place} set on line {seen[reading.name]} already; delete one of the two")
-        seen[reading.name] = reading.line
-        if reading.compose is None and reading.django is None:
-            found.append(f"{place} is not of the form NAME=value")
+        first = seen.setdefault(reading.name, reading.line)
+        if first != reading.line:
+            problem = f"already set on line {first}; delete one of the two"
+        elif reading.compose is None and reading.django is None:
+            problem = "not of the form NAME=value"
         elif reading.compose != reading.django:
-            values = [shown(reading.name, value) for value in (reading.compose, reading.django)]
-            found.append(f"{place} Compose reads {values[0]}, Django reads {values[1]}")
+            compose, django = (shown(reading.name, value) for value in (reading.compose, reading.django))
+            problem = f"Compose reads {compose}, Django reads {django}"
+        else:
+            continue
+        found[reading.line] = f"line {reading.line}, {reading.name}: {problem}"
     return found
 
 
 def shown(name: str, value: str | None) -> str:
     if value is None:
         return "nothing"
-    return f"a secret of {len(value)} characters" if SECRET.search(name) else repr(value)
+    return f"a secret of {len(value)} characters" if is_secret(name) else repr(value)

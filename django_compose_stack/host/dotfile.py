@@ -1,4 +1,4 @@
-"""Changes to .env, line by line, so that everything else in it stays as its author wrote it."""
+"""Edits .env line by line, and keeps all its other lines. Python 3.8 or newer, standard library only."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-]*")
 
 
 def assignment(name: str, value: str) -> str:
-    """Return NAME=value in the one form that Compose and django-environ read alike."""
+    """Return NAME=value in the form that Compose and django-environ read alike."""
     return f"{name}={value}" if PLAIN.fullmatch(value) else f"{name}='{value}'"
 
 
 def set_variable(path: Path, name: str, value: str) -> None:
-    """Set a variable in .env; where there is no such file, it begins as a copy of .env.example."""
+    """Set a variable in .env; if there is no such file, create it as a copy of .env.example."""
     if not path.exists():
         shutil.copyfile(path.with_name(".env.example"), path)
     line = assignment(name, value)
@@ -35,8 +35,8 @@ def replace_lines(path: Path, lines: dict[int, str]) -> None:
     path.write_text("\n".join(lines.get(number, line) for number, line in enumerate(old, 1)) + "\n", encoding="utf-8")
 
 
-def straightened(reading: dotenv.Reading) -> str | None:
-    """Return the line as its author meant it, where only white space keeps the two readers apart; else None."""
+def without_stray_space(reading: dotenv.Reading) -> str | None:
+    """Return the line as Compose reads it; None unless the two readings differ in white space only."""
     if reading.compose is None or reading.compose.startswith("nothing: ") or "\n" in reading.compose:
         return None
     if reading.django is not None and reading.django.strip() != reading.compose:
@@ -61,7 +61,7 @@ def example_blocks(text: str) -> dict[str, str]:
 
 
 def append_blocks(path: Path, names: list[str]) -> None:
-    """Append variables to .env as .env.example has them."""
+    """Append variables to .env, with their comments from .env.example."""
     blocks = example_blocks(path.with_name(".env.example").read_text(encoding="utf-8"))
     text = path.read_text(encoding="utf-8")
     added = "\n\n".join(blocks[name] for name in names)

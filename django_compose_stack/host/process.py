@@ -1,53 +1,70 @@
-"""Runs other programs from the project's folder, and ends this one where they fail."""
+"""Runs other programs in the project's folder. Python 3.8 or newer, standard library only."""
+
+from __future__ import annotations
 
 import shlex
 import subprocess
 import sys
+from typing import Any
 
 from django_compose_stack.host.project import ROOT
 
+TIMED_OUT = 124  # the exit status that timeout(1) uses
+
 
 class Failure(Exception):
-    """Ends the program with status 1 and a message: what is wrong, then the fix."""
+    """Ends the program with status 1 and a message: what is wrong, then how to fix it."""
 
-    def __init__(self, problem, fix):
+    def __init__(self, problem: str, fix: str):
         # A problem of several lines ends with another program's output.
         super().__init__(f"{problem}{'' if chr(10) in problem else '.'}\nFix: {fix}.")
 
 
-def die(problem):
+def die(problem: str) -> None:
     print(f"stack: {problem}", file=sys.stderr)
     sys.exit(1)
 
 
-def say(text):
+def say(text: str) -> None:
     # Standard output belongs to the command, which may be writing a dump to it.
     print(f"stack: {text}", file=sys.stderr, flush=True)
 
 
-def run(*command, **options):
+def run(*command: str, **options: Any) -> subprocess.CompletedProcess:
+    """Run a command on this program's own terminal, and return the finished process."""
     return subprocess.run(command, **{"cwd": ROOT, **options})
 
 
-def must(*command, **options):
+def must(*command: str, **options: Any) -> None:
     """Run a command that prints its own error; exit with its status where it fails."""
     status = run(*command, **options).returncode
     if status:
         sys.exit(status)
 
 
-def show(*command, **options):
+def show(*command: str, **options: Any) -> None:
     """Print a command as one would type it, then run it as `must` does."""
     print("$", shlex.join(command), file=sys.stderr, flush=True)
     must(*command, **options)
 
 
-def output(*command, **options):
-    """Return what a command prints, stripped; empty where it fails."""
+def ask(*command: str, **options: Any) -> subprocess.CompletedProcess:
+    """Return the finished process, its output as text; one that cannot start, or takes too long, counts as failed."""
+    if "input" not in options:
+        options["stdin"] = options.get("stdin", subprocess.DEVNULL)
     try:
-        done = run(
-            *command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True, **options
-        )
-    except OSError:
-        return ""
+        return run(*command, **{"capture_output": True, "text": True, "errors": "replace", **options})
+    except subprocess.TimeoutExpired as error:
+        return subprocess.CompletedProcess(command, TIMED_OUT, "", str(error))
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 1, "", str(error))
+
+
+def output(*command: str, **options: Any) -> str:
+    """Return what a command prints, stripped; empty where it fails."""
+    done = ask(*command, **options)
     return "" if done.returncode else done.stdout.strip()
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason was given"])[-1]

@@ -1,4 +1,6 @@
-"""Where the project is, and how this program is called again."""
+"""Where the project is, and how to start this program again. Python 3.8 or newer, standard library only."""
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ LAUNCHER = ".stack"
 
 
 def find_root() -> Path:
-    """Return the folder with .stack in it: the one this program was started from, else the nearest above."""
+    """Return the folder that contains .stack: the one this program was started from, else the nearest above."""
     launcher = Path(sys.argv[0]).resolve()
     for folder in ([launcher] if launcher.name == LAUNCHER else []) + [*launcher.parents]:
         if folder.name == LAUNCHER:
@@ -19,6 +21,6 @@ def find_root() -> Path:
 ROOT = find_root()
 
 
-def program(*words):
-    """Return the command that runs this program again, with the Python of now."""
+def program(*words: str) -> list[str]:
+    """Return the command that starts this program again, with the same Python."""
     return [sys.executable, "-IS", str(ROOT / LAUNCHER), *words]

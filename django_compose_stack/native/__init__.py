@@ -1,1 +1,1 @@
-"""The stack without Docker. Any Python from 3.8 on may begin it, so these modules keep to that version."""
+"""The stack without Docker. Python 3.8 or newer can start it, so these modules are written for 3.8."""

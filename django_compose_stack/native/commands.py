@@ -1,6 +1,6 @@
-"""The commands of native mode. They are called as Compose's are, and do the same without containers.
+"""The commands of native mode. They have the names of Compose's commands, and do the same without containers.
 
-Modules that only some commands need are imported there, because every command waits for what is imported here.
+Modules that only some commands need are imported inside them, because imports at the top delay every command.
 """
 
 import os
@@ -9,21 +9,21 @@ import subprocess
 import sys
 
 from django_compose_stack.host import apart
-from django_compose_stack.native import postgres, web
 from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
+from django_compose_stack.native import postgres, web
 from django_compose_stack.native.common import STATE, one_at_a_time
 from django_compose_stack.native.environment import LOCK, VENV, remove
 
 USAGE = """\
 Native mode, without Docker. Each begins with: python3 .stack native
 CMD...              run CMD, with the database running
---test CMD...       the same with an empty database of its own, in memory, which ends with CMD
+--test CMD...       the same with an empty database of its own, in memory, removed when CMD ends
 up                  start the database and the web server, wait until the page answers
 stop [db|web]       stop both, or one
 restart [db|web]    stop, then start again
 down                stop both; the database stays
-ps                  show what runs, and where
+ps                  show what is running, and where
 logs [-f] [db|web]  show the logs; -f follows them
 url                 print the address of the page
 reset               stop both and DELETE the database
@@ -31,10 +31,10 @@ reset               stop both and DELETE the database
 
 
 class Variables:
-    """What native mode takes from the environment and .env, read as Django reads it."""
+    """What native mode reads from the environment and .env, as Django reads it."""
 
     def __init__(self):
-        # Only now: what ends servers must work without Django.
+        # Not at the top: servers can be stopped without Django.
         from django_compose_stack.env import Env, InvalidVariable
 
         try:
@@ -54,7 +54,7 @@ class Variables:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def environment(self, server):
-        """Return the environment of a command, `server` running and ready for it."""
+        """Return the environment of a command, with `server` running and prepared."""
         path = os.pathsep.join([str(VENV / "bin"), str(postgres.BIN), os.environ.get("PATH", os.defpath)])
         result = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
         result["DEVSERVER_REQUIREMENTS"] = str(LOCK.relative_to(ROOT))
@@ -71,7 +71,7 @@ class Variables:
 
 
 def run(words):
-    """Become the command. Returns its exit status only where it cannot start."""
+    """Replace this process by the command. Returns an exit status only if it cannot start."""
     environment = Variables().environment(postgres.development())
     os.chdir(ROOT)
     try:
@@ -81,12 +81,12 @@ def run(words):
 
 
 def run_test(words):
-    """Run the command on a database that ends with it, and return its exit status."""
+    """Run the command on a temporary database, and return its exit status."""
     from django_compose_stack.native import testing
 
     with testing.throw_away() as server:
         environment = Variables().environment(server)
-        # The terminal sends Ctrl-C to the command too, which decides what it means.
+        # The terminal sends Ctrl-C to the command too, which handles it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             command = subprocess.Popen(words, cwd=ROOT, env=environment, preexec_fn=restore_interrupt)
@@ -103,7 +103,7 @@ def restore_interrupt():
 
 
 def cannot_start(name, error):
-    """Say why a command cannot start, and return the exit status that a shell would give it."""
+    """Print why a command cannot start, and return the exit status that a shell would return."""
     missing = isinstance(error, FileNotFoundError)
     print(f"stack: {name}: {'command not found' if missing else error.strerror}", file=sys.stderr)
     return 127 if missing else 126
@@ -152,14 +152,14 @@ def down():
 def reset():
     down()
     with one_at_a_time():
-        # Renamed first: half a database must never be taken for one.
+        # Renamed first: a partly deleted database must never be used.
         deleted = STATE / "deleted"
         remove(deleted)
         folder = postgres.development().folder
         if folder.exists():
             folder.rename(deleted)
             remove(deleted)
-    say("the database is deleted; the next command begins with an empty one")
+    say("the database was deleted; the next command starts with an empty one")
 
 
 def ps():
@@ -177,7 +177,7 @@ def logs(*words):
     chosen = [word for word in words if word in paths] or ["db", "web"]
     files = [str(paths[name]) for name in chosen if paths[name].exists()]
     if not files:
-        raise Failure("there is no log yet", "make up starts what writes one")
+        raise Failure("there is no log yet", "Start the servers first: make up")
     os.execvp("tail", ["tail", *(["-F"] if "-f" in words else []), "-n", "+1", *files])
 
 
@@ -186,7 +186,7 @@ def url():
     print(web.url(runs[1] if runs else Variables().address))
 
 
-# Each with the words that it takes.
+# Each command with its possible arguments.
 COMMANDS = {
     "up": (up, ()),
     "stop": (stop, ("db", "web")),
@@ -213,7 +213,7 @@ def main(words):
     command, known = COMMANDS[name]
     unknown = [word for word in arguments if word not in known]
     if unknown:
-        print(f"stack: {name} does not take {unknown[0]!r}\n{USAGE}", end="", file=sys.stderr)
+        print(f"stack: {name}: unknown argument {unknown[0]!r}\n{USAGE}", end="", file=sys.stderr)
         return 2
     command(*(arguments or (known if name in ("stop", "restart") else ())))
     return 0

@@ -1,4 +1,4 @@
-"""What every part of native mode needs: its folder for what runs, and locks."""
+"""What every part of native mode needs: its state folder, and locks."""
 
 import fcntl
 import os
@@ -11,10 +11,10 @@ STATE = ROOT / ".native"
 
 
 def try_lock(path):
-    """Lock a file, made if need be, and return its descriptor; None where another process holds the lock.
+    """Lock a file, created if needed, and return its descriptor; None if another process holds the lock.
 
-    A child that inherits the descriptor keeps the lock until it ends, however it ends. That makes a lock a better
-    sign of life than a process id in a file, which another process may have by now.
+    A child that inherits the descriptor keeps the lock until it ends, however it ends. So a lock shows more reliably
+    that a process is alive than a process id in a file, which another process may have by now.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT, 0o600)
@@ -27,7 +27,7 @@ def try_lock(path):
 
 
 def is_locked(path):
-    """Say whether some process holds the lock of a file. It works on a read-only disk too."""
+    """Return whether a process holds the lock of a file. This works on a read-only disk too."""
     try:
         descriptor = os.open(str(path), os.O_RDONLY)
     except FileNotFoundError:
@@ -43,10 +43,10 @@ def is_locked(path):
 
 @contextmanager
 def one_at_a_time():
-    """Let one process of this checkout change things, while others wait. Yields the lock's descriptor."""
+    """Let one process of this checkout at a time change its state; others wait. Yields the descriptor of the lock."""
     descriptor = try_lock(STATE / "lock")
     if descriptor is None:
-        say("waiting for another command in this folder")
+        say("waiting for another command in this folder to finish")
         descriptor = os.open(str(STATE / "lock"), os.O_RDWR)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:

@@ -1,14 +1,14 @@
-"""The virtual environment .venv: made with a Python 3.12 or newer, kept equal to the lock."""
+"""The virtual environment .venv: created with Python 3.12 or newer, kept in sync with the lock file."""
 
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from django_compose_stack.host.process import Failure, say
+from django_compose_stack.host import process
+from django_compose_stack.host.process import Failure, output, say
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.native.common import one_at_a_time
 
@@ -16,7 +16,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin/python"
 LOCK = ROOT / "requirements/native.txt"
 WISH = ROOT / ".python-version"
-# Written last: an environment without it was never finished.
+# Written last: an environment without it is unfinished.
 STAMP = VENV / ".native"
 OLDEST = (3, 12)
 PROBE = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys._base_executable)"
@@ -28,12 +28,12 @@ def content(path):
 
 
 def wanted():
-    """Return what the environment must have been made for. A virtual environment cannot be moved: hence the path."""
+    """Return what the environment must have been created for. A virtual environment cannot be moved: hence the path."""
     return {"root": str(ROOT), "wish": content(WISH), "lock": content(LOCK)}
 
 
 def made():
-    """Return what the environment was made for, and its "version"; empty where that is unknown."""
+    """Return what the environment was created for, and its "version"; empty if unknown."""
     try:
         return json.loads(STAMP.read_text())
     except (OSError, ValueError):
@@ -41,12 +41,12 @@ def made():
 
 
 def is_current(python):
-    """Say whether `python`, the path that this process was started by, is the environment's and it needs no change."""
+    """Return whether `python`, the path of this process, is that of the environment, and it is up to date."""
     return python == str(PYTHON) and made() == dict(wanted(), version=list(sys.version_info[:2]))
 
 
 def is_promising():
-    """Say whether the environment seems current, as far as another Python can tell. Its own one looks closer."""
+    """Return whether the environment seems up to date, as far as another Python can tell. Its own Python checks again."""
     before = made()
     return dict(before, version=None) == dict(wanted(), version=None) and os.access(str(PYTHON), os.X_OK)
 
@@ -56,7 +56,7 @@ def site_packages():
 
 
 def make():
-    """Make the environment, or bring it up to date. Raises Failure; then an environment that worked is as before."""
+    """Create or update the environment. Raises Failure; an environment that worked before then still works."""
     with one_at_a_time() as lock:
         before = made()
         usable = before and dict(before, lock="") == dict(wanted(), lock="", version=(probe(PYTHON) or [[]])[0][:2])
@@ -64,15 +64,13 @@ def make():
             return
         environment = dict(os.environ)
         if os.pathsep in str(ROOT):
-            raise Failure(f"the path {ROOT} has a colon in it, which PATH cannot hold", "Rename that folder")
+            raise Failure(f"the path {ROOT} contains a colon, which PATH cannot contain", "Rename the folder")
         if not os.access(str(Path.home()), os.W_OK):
             environment["UV_NO_CACHE"] = "1"
 
         def run(*command):
-            # An installer that outlives this process keeps the lock, so that no second one starts beside it.
-            return subprocess.call(
-                [str(word) for word in command], cwd=str(ROOT), env=environment, stdout=sys.stderr, pass_fds=[lock]
-            )
+            # An installer that outlives this process keeps the lock, so that no second one starts.
+            return process.run(*map(str, command), env=environment, stdout=sys.stderr, pass_fds=[lock]).returncode
 
         if usable:
             version, uv = before["version"], shutil.which("uv") or VENV / "bin/uv"
@@ -80,21 +78,21 @@ def make():
             STAMP.unlink()
         else:
             (version, python), uv = find_python(), shutil.which("uv")
-            say("making .venv with Python {} ({})".format(".".join(map(str, version)), python))
+            say("creating .venv with Python {} ({})".format(".".join(map(str, version)), python))
             remove(VENV)
             command = [uv, "venv", "--quiet", "--python", python] if uv else [python, "-m", "venv"]
             if run(*command, VENV):
-                raise Failure(f"{VENV} could not be made", "Fix what is said above, then run this again")
+                raise Failure(f"could not create {VENV}", "Fix the error above, then try again")
         if uv:
             status = run(uv, "pip", "sync", "--python", PYTHON, "--require-hashes", LOCK)
         else:
-            say("installing the locked packages with pip, once; uv does the rest")
+            say("installing the locked packages with pip; from then on uv does it, faster")
             pip = [PYTHON, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
             status = run(*pip, "--require-hashes", "--requirement", LOCK)
         if status:
             if usable:
                 STAMP.write_text(json.dumps(before))
-            raise Failure(f"{LOCK.relative_to(ROOT)} could not be installed", "Fix what is said above, then run this again")
+            raise Failure(f"could not install {LOCK.relative_to(ROOT)}", "Fix the error above, then try again")
         temporary = STAMP.with_suffix(".new")
         temporary.write_text(json.dumps(dict(wanted(), version=version[:2])))
         temporary.replace(STAMP)
@@ -108,13 +106,13 @@ def remove(path):
 
 
 def find_python():
-    """Return the version and the path of the Python to use, ([3, 12, 1], "/usr/bin/python3.12").
+    """Return version and path of the Python to use, ([3, 12, 1], "/usr/bin/python3.12").
 
-    Raises Failure that lists what was found instead.
+    Raises Failure, listing the ones found, if none is suitable.
     """
     wish = re.sub("#.*", "", content(WISH)).strip()
     if wish and not re.fullmatch(r"3(\.\d+){1,2}", wish):
-        raise Failure(f"{WISH} has value {wish!r}", "Write a version such as 3.13 into it, or delete it")
+        raise Failure(f"{WISH} has value {wish!r}", "Write a version such as 3.13 to it, or delete it")
     prefix = [int(part) for part in wish.split(".")] if wish else []
     seen = {}
     for candidate in candidates(wish):
@@ -127,11 +125,11 @@ def find_python():
         "\n  {}: {}".format(path, ".".join(map(str, version)) if version else "does not run, or has no venv module")
         for path, (version, _) in seen.items()
     )
-    name = f"Python {wish}, which .python-version asks for," if wish else "Python 3.12 or newer"
+    name = f"Python {wish}, which .python-version requires" if wish else "Python 3.12 or newer"
     example = wish or "3.13"
     raise Failure(
-        f"{name} was not found. Found{found or ' no Python at all'}",
-        f"Install it, with its venv module, and run this again. For example: uv python install {example}, "
+        f"could not find {name}. Found{found or ' no Python at all'}",
+        f"Install it, with its venv module, then try again. For example: uv python install {example}, "
         f"pyenv install {example}, brew install python@3.13, or apt install python3 python3-venv",
     )
 
@@ -139,8 +137,7 @@ def find_python():
 def candidates(wish):
     """Yield paths that may be a suitable Python, best first."""
     if shutil.which("uv"):
-        command = ["uv", "python", "find", "--system", wish or ">=3.12"]
-        yield from filter(None, output(command).split("\n")[:1])
+        yield from filter(None, ask("uv", "python", "find", "--system", wish or ">=3.12").split("\n")[:1])
     for name in ("python3.14", "python3.13", "python3.12", "python3"):
         found = shutil.which(name)
         if found:
@@ -152,26 +149,15 @@ def candidates(wish):
 
 
 def probe(python):
-    """Return the version of a Python and the path of the one it stands on; None if it does not run.
+    """Return the version of a Python and the path of its base installation; None if it does not run.
 
-    It must be run to know: a shim of pyenv is on PATH, and fails where no version is chosen.
+    It has to be run: a shim of pyenv is in PATH, but fails where no version is selected.
     """
-    # Debian's Python can lack both modules; uv does without them.
+    # Debian's Python may lack both modules, which uv does not need.
     needs = "" if shutil.which("uv") else "import venv, ensurepip; "
-    version, _, base = output([str(python), "-IS", "-c", needs + PROBE]).strip().partition(" ")
+    version, _, base = ask(str(python), "-IS", "-c", needs + PROBE).partition(" ")
     return ([int(part) for part in version.split(".")], base) if base else None
 
 
-def output(command):
-    try:
-        done = subprocess.run(
-            command,
-            cwd=str(ROOT),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=PROBE_TIMEOUT,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return os.fsdecode(done.stdout) if done.returncode == 0 else ""
+def ask(*command):
+    return output(*command, timeout=PROBE_TIMEOUT, errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL server: its folder, how it starts and stops."""
+"""An embedded PostgreSQL server: its folder, its start and its stop."""
 
 import json
 import os
@@ -10,9 +10,9 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django_compose_stack.native import users
-from django_compose_stack.host.process import Failure, say
+from django_compose_stack.host.process import Failure, ask, output, say
 from django_compose_stack.host.project import ROOT
+from django_compose_stack.native import users
 from django_compose_stack.native.common import is_locked, try_lock
 from django_compose_stack.native.environment import content, remove, site_packages
 
@@ -21,31 +21,31 @@ START_TIMEOUT = 120  # seconds; recovery after a crash can take long
 STOP_TIMEOUT = 60  # seconds
 POLL = 0.01  # seconds
 LOG_LINES = 15
-LOG_SIZE = 1024**2  # bytes, above which a start begins a new log
+MAX_LOG = 1024**2  # bytes; a start with a larger log begins a new one
 
 INITDB = [
     "--username=postgres",
     "--auth=scram-sha-256",
     "--encoding=UTF8",
-    # The provider that is part of PostgreSQL sorts alike on every system, and indexes survive its upgrades.
+    # PostgreSQL's own provider sorts the same on every system, so indexes stay valid after system upgrades.
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--locale=C",
     "--set=timezone=UTC",
     "--set=log_timezone=UTC",
-    # Not in /dev/shm: it is small in containers, and systemd empties it when its user logs out.
+    # Not /dev/shm: it is small in containers, and systemd empties it when the user logs out.
     "--set=dynamic_shared_memory_type=mmap",
     "--no-instructions",
 ]
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    # A socket's path may have 107 bytes, a checkout's may have more.
+    # The path of a socket is limited to 107 bytes; that of a checkout is not.
     "unix_socket_directories": "",
 }
-# The user's own PG* settings are for other servers. macOS needs a locale: without one its libraries start threads,
-# which the server refuses.
+# The user's own PG* variables are for other servers. On macOS, libraries start threads if no locale is set, and the
+# server refuses to start with threads.
 ENVIRONMENT = {**{name: value for name, value in os.environ.items() if name[:2] != "PG"}, "LC_ALL": "C"}
-# Any names work, because format() quotes them.
+# format() quotes the names, so any name works.
 PREPARE = r"""
 \getenv role PREPARE_ROLE
 \getenv database PREPARE_DATABASE
@@ -62,13 +62,13 @@ def development():
 
 
 def program():
-    """Return what tells one installed server program from another."""
+    """Return a text that identifies the installed server program."""
     file = (BIN / "postgres").stat()
     return f"{BIN} {file.st_ino} {file.st_mtime_ns}"
 
 
 class Server:
-    """A PostgreSQL server in a folder: `data`, and beside it its port, password, log and lock."""
+    """A PostgreSQL server in a folder, which contains `data`, and its port, password, log and lock."""
 
     def __init__(self, name, folder, settings):
         self.name = name
@@ -81,7 +81,7 @@ class Server:
 
     @property
     def port(self):
-        """The port it listens on, or did last; 0 where it never ran."""
+        """The port of the present or last run; 0 if it never ran."""
         return int(content(self.folder / "port") or 0)
 
     @property
@@ -89,7 +89,7 @@ class Server:
         return (self.folder / "password").read_text()
 
     def process(self):
-        """Return the server's process id and status ("ready"), or None where it does not run."""
+        """Return the server's process id and status ("ready"); None if it is not running."""
         if not is_locked(self.lock):
             return None
         try:
@@ -97,8 +97,8 @@ class Server:
             pid, status = int(lines[0]), (lines[7:] or [""])[0].strip()
         except (OSError, ValueError, IndexError):
             return None
-        # The file stays when the server is killed, and its id may then become another process's while some session
-        # still holds the lock.
+        # The file stays after the server is killed. Another process may then get its id, while a session still holds the
+        # lock.
         return (pid, status) if f"port={self.port}" in command_line(pid) else None
 
     def is_ready(self):
@@ -106,11 +106,11 @@ class Server:
         return process is not None and process[1] == "ready"
 
     def is_current(self):
-        """Say whether it answers, and runs the programs that are installed now, where they are now."""
+        """Return whether it answers and was started from the programs that are installed now."""
         return self.is_ready() and content(self.folder / "program") == program()
 
     def start(self):
-        """Start the server where it does not run, and return when it answers. Raises Failure with its log's end."""
+        """Start the server if it is not running, and return when it answers. Raises Failure with its last log lines."""
         if self.is_ready() and not self.is_current():
             say(f"restarting {self.name}, because its programs have changed")
             self.stop()
@@ -124,8 +124,8 @@ class Server:
                     os.close(lock)
             elif time.monotonic() > deadline:
                 raise Failure(
-                    f"{self.name} is still starting, or ending, after {START_TIMEOUT} seconds",
-                    f"Read {self.log}; make down ends it",
+                    f"{self.name} is still starting or stopping after {START_TIMEOUT} seconds",
+                    f"See {self.log}; make down stops it",
                 )
             time.sleep(POLL)
 
@@ -133,11 +133,11 @@ class Server:
         prefix, enter = users.disguise(self.data)
         if not self.data.exists():
             self.create(prefix, enter, lock)
-        # The lock says that no server of this folder is left, whatever process has the id in this file now.
+        # The lock proves that no server of this folder is running, whichever process has the id in this file now.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.folder / "program").write_text(program())
         (self.folder / "port").write_text(str(self.free_port()))
-        if self.log.exists() and self.log.stat().st_size > LOG_SIZE:
+        if self.log.exists() and self.log.stat().st_size > MAX_LOG:
             self.log.replace(self.folder / "log.old")
         options = [f"--{name}={value}" for name, value in {**self.settings, "port": self.port}.items()]
         with self.log.open("ab") as log:
@@ -157,16 +157,16 @@ class Server:
             if self.is_ready():
                 return
             time.sleep(POLL)
-        words = self.log.read_bytes()[begin:].decode(errors="replace").splitlines()
-        if server.poll() is not None and any("could not bind" in line for line in words):
-            return  # Somebody was faster to take the port; the caller tries again with another.
+        lines = self.log.read_bytes()[begin:].decode(errors="replace").splitlines()
+        if server.poll() is not None and any("could not bind" in line for line in lines):
+            return  # Another process took the port first; the caller tries again with another port.
         raise Failure(
-            f"{self.name} did not start. Its last words:\n" + "\n".join(words[-LOG_LINES:]),
-            f"Correct what it says. All of it is in {self.log}; make reset deletes the database",
+            f"{self.name} did not start. Last log lines:\n" + "\n".join(lines[-LOG_LINES:]),
+            f"Fix the error above. The whole log is {self.log}; make reset deletes the database",
         )
 
     def free_port(self):
-        """Return the port of the last time, or another where that is taken."""
+        """Return the port of the last run, or another one if it is taken."""
         for port in (self.port, 0):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -177,7 +177,7 @@ class Server:
                 return probe.getsockname()[1]
 
     def create(self, prefix, enter, lock):
-        """Make the data folder. It gets its name last, so that one with that name is complete."""
+        """Create the data folder. It gets its final name last, so a folder of that name is complete."""
         if "fsync" not in self.settings:
             say(f"creating {self.name} in {self.folder}")
         unfinished = self.folder / "data.new"
@@ -190,57 +190,43 @@ class Server:
             command = [*prefix, programs / "initdb", *INITDB, "--pwfile", password, "-D", unfinished]
             if "fsync" in self.settings:
                 command.append("--no-sync")
-            done = subprocess.run(
-                command,
-                env=ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                # An initdb that outlives this process keeps the next one waiting until it is done.
-                pass_fds=[lock],
-                preexec_fn=enter,
-            )
+            # If initdb outlives this process, the next one waits until it is done.
+            done = ask(*map(str, command), env=ENVIRONMENT, pass_fds=[lock], preexec_fn=enter)
         if done.returncode:
-            raise Failure(f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Mend what it says, then try again")
+            raise Failure(f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Fix the error above, then try again")
         unfinished.rename(self.data)
 
     def knows(self, role, database):
         return json.dumps([role, database]) in content(self.known).splitlines()
 
     def prepare(self, role, database):
-        """Make a role and a database of these names where they do not exist; nothing else is changed."""
+        """Create a role and a database of these names if they do not exist."""
         if self.knows(role, database):
             return
         environment = {**ENVIRONMENT, **self.variables("postgres", "postgres")}
         environment.update(PREPARE_ROLE=role, PREPARE_DATABASE=database)
-        done = subprocess.run(
-            [BIN / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"],
-            input=PREPARE,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
+        psql = [str(BIN / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+        done = ask(*psql, input=PREPARE, env=environment)
         if done.returncode:
             raise Failure(
-                f"POSTGRES_USER {role!r} and POSTGRES_DB {database!r} could not be made: {done.stderr.strip()}",
+                f"could not create POSTGRES_USER {role!r} and POSTGRES_DB {database!r}: {done.stderr.strip()}",
                 "Choose other names in .env",
             )
         if content(self.known):
-            say(f"the database is now {database!r} of {role!r}; what was in another one stays there")
+            say(f"the database is now {database!r} of {role!r}; the other one keeps its data")
         with self.known.open("a") as file:
             print(json.dumps([role, database]), file=file)
 
     def variables(self, role, database):
-        """Return what lets Django (POSTGRES_*) and PostgreSQL's own programs (PG*) find the database."""
+        """Return the variables with which Django (POSTGRES_*) and PostgreSQL's own programs (PG*) find the database."""
         values = {"HOST": "127.0.0.1", "PORT": str(self.port), "USER": role, "PASSWORD": self.password}
         postgres = {f"POSTGRES_{name}": value for name, value in values.items()}
         return {**postgres, "POSTGRES_DB": database, **{f"PG{n}": v for n, v in values.items()}, "PGDATABASE": database}
 
-    def stop(self, how=signal.SIGINT):
-        """End the server and return when no process is left.
+    def stop(self, number=signal.SIGINT):
+        """Stop the server, and return when no process is left.
 
-        how: SIGINT ends the sessions and writes everything, SIGQUIT gives up what is not written.
+        number: SIGINT ends the sessions and writes all data, SIGQUIT discards data that is not written yet.
         """
         deadline = time.monotonic() + STOP_TIMEOUT
         asked = None
@@ -249,25 +235,25 @@ class Server:
             if process and process[0] != asked:
                 asked = process[0]
                 with suppress(ProcessLookupError):
-                    os.kill(asked, how)
+                    os.kill(asked, number)
             if time.monotonic() > deadline:
-                raise Failure(f"{self.name} did not end in {STOP_TIMEOUT} seconds", f"Read {self.log}, then try again")
+                raise Failure(f"{self.name} did not stop in {STOP_TIMEOUT} seconds", f"See {self.log}, then try again")
             time.sleep(POLL)
 
 
 def command_line(pid):
-    """Return the words that a process was started with; empty where there is no such process."""
+    """Return the command line of a process; empty if there is no such process."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
         except OSError:
             return ""
-    return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return output("ps", "-ww", "-o", "command=", "-p", str(pid))
 
 
 @contextmanager
 def shell_safe(programs):
-    """Give the folder of programs a path that initdb can write into a shell's double quotes, as it does."""
+    """Yield a path of the programs that is safe in double quotes in a shell, where initdb writes it."""
     if not set('"$`\\') & set(str(programs)):
         yield programs
         return

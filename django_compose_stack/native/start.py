@@ -1,4 +1,4 @@
-"""Start of native mode: become the right user, make the environment current, then hand over to commands.py."""
+"""Start of native mode: become the right user, update the environment, then hand over to commands.py."""
 
 import errno
 import os
@@ -9,24 +9,23 @@ from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import LAUNCHER, ROOT
 from django_compose_stack.native import environment, users
 
-# These work with any Python: what runs can be ended even if nothing can be installed.
+# These work with any Python: servers can be stopped even if nothing can be installed.
 INDEPENDENT = ("stop", "down", "reset", "logs")
-CURES = {
-    errno.EACCES: "Native mode writes .venv, .native and .postgres; run it as the owner of this folder",
-    errno.EPERM: "It may belong to another user; run as that user",
-    errno.EROFS: "Native mode writes .venv, .native and .postgres; copy the checkout to a disk that can be written",
-    errno.ENOSPC: "Free some space on that disk: the environment takes 250 MB, a database 40 MB",
+FIXES = {
+    errno.EACCES: "Native mode writes to .venv, .native and .postgres; run it as the owner of this folder",
+    errno.EPERM: "It may belong to another user; run this as that user",
+    errno.EROFS: "Native mode writes to .venv, .native and .postgres; copy the checkout to a writable disk",
+    errno.ENOSPC: "Free some space on that disk: the environment needs 250 MB, a database 40 MB",
     errno.ENOLCK: "This filesystem cannot lock files; move the checkout to a local disk",
     errno.ENOTSUP: "This filesystem cannot lock files; move the checkout to a local disk",
 }
 
 
 
-
 def main(words):
-    """Run `words` in native mode, and return the exit status; commands.py lists what they may be."""
-    # Nothing here needs to clean up behind itself, so Ctrl-C may end it anywhere, without a traceback. Python
-    # ignores SIGPIPE, which the command would inherit.
+    """Run `words` in native mode, and return the exit status; commands.py lists the commands."""
+    # Nothing here needs cleaning up, so Ctrl-C may end it anywhere, without a traceback. Python ignores SIGPIPE, and
+    # the command would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -40,13 +39,13 @@ def main(words):
             return commands.main(words)
         if not environment.is_current(sys.executable):
             if os.environ.pop("NATIVE_MADE_ENVIRONMENT", None):
-                raise Failure(f"{environment.VENV} does not work although it is new", f"rm -r '{environment.VENV}'")
+                raise Failure(f"{environment.VENV} is new and does not work", f"rm -r '{environment.VENV}', then try again")
             if not environment.is_promising():
                 environment.make()
                 os.environ["NATIVE_MADE_ENVIRONMENT"] = "1"
             start_again(str(environment.PYTHON), words)
         os.environ.pop("NATIVE_MADE_ENVIRONMENT", None)
-        # Behind this package, which may be a wheel: nothing else on the path is to win over what was started.
+        # After this package, which may be in a wheel: no other copy of it must win.
         sys.path[1:1] = [str(environment.site_packages())]
 
         from django_compose_stack.native import commands
@@ -55,9 +54,9 @@ def main(words):
     except Failure as failure:
         print(f"stack: {failure}", file=sys.stderr)
     except OSError as error:
-        if error.errno not in CURES:
+        if error.errno not in FIXES:
             raise
-        print(f"stack: {error.filename or ROOT}: {error.strerror}. {CURES[error.errno]}.", file=sys.stderr)
+        print(f"stack: {error.filename or ROOT}: {error.strerror}. {FIXES[error.errno]}.", file=sys.stderr)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Servers for tests: new for each command, in memory, and gone with it."""
+"""Database servers for tests: one for each command, in memory, removed when it ends."""
 
 import os
 import shutil
@@ -26,9 +26,9 @@ NOT_DURABLE = {
 
 @contextmanager
 def throw_away():
-    """Yield a server that lives as long as the context: new, not durable, in memory where there is enough.
+    """Yield a new server, not durable, in memory if there is enough of it; the end of the context removes it.
 
-    What a killed command left is taken away by the next one, and by `make down`.
+    If the command is killed, the next one or `make down` removes its server.
     """
     sweep()
     with one_at_a_time():
@@ -44,20 +44,20 @@ def throw_away():
 
 
 def folders():
-    """Return where servers for tests are kept, the preferred folder first."""
+    """Return the folders for servers of tests, the preferred one first."""
     STATE.mkdir(mode=0o700, exist_ok=True)
     fits = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).total >= MEMORY_NEEDED
     return [MEMORY, STATE] if fits else [STATE]
 
 
 def prefix():
-    """Return what tells this checkout from others, wherever it is moved."""
+    """Return a name that identifies this checkout, even after it is moved."""
     here = ROOT.stat()
     return f"native-{os.geteuid()}-{here.st_dev:x}-{here.st_ino:x}"
 
 
 def sweep():
-    """Take away the servers for tests whose command is gone."""
+    """Remove the servers of tests whose command has ended."""
     with one_at_a_time():
         for folder in [found for parent in folders() for found in parent.glob(f"{prefix()}-*")]:
             in_use = try_lock(folder / "in-use")

@@ -1,4 +1,4 @@
-"""Users: files belong to the owner of the checkout, and PostgreSQL refuses to run as root."""
+"""Users: files must belong to the owner of the checkout, and PostgreSQL refuses to run as root."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from django_compose_stack.host.process import Failure
 
 
 def entry(uid):
-    """Return a user's entry in the list of users; None where it is not in it, as in many containers."""
+    """Return the entry of a user in /etc/passwd; None if there is none, as in many containers."""
     try:
         return pwd.getpwuid(uid)
     except KeyError:
@@ -18,7 +18,7 @@ def entry(uid):
 
 
 def become_owner(path):
-    """Turn root into the owner of `path`, so that no file of root appears there; say whether that was needed."""
+    """Become the owner of `path` if this process is root's, so that it creates no files of root; return whether it was."""
     owner = path.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return False
@@ -35,9 +35,9 @@ def become_owner(path):
 
 
 def enter_namespace(uid):
-    """Appear as user `uid` from here on, while files still belong to who this process was (Linux).
+    """Appear as user `uid` from now on, while files still belong to the user outside (Linux).
 
-    Runs between fork and exec. Raises OSError where the kernel or a container forbids user namespaces.
+    Runs between fork and exec. Raises OSError if the kernel or a container forbids user namespaces.
     """
     outside = os.geteuid(), os.getegid()
     os.unshare(os.CLONE_NEWUSER)
@@ -48,10 +48,10 @@ def enter_namespace(uid):
 
 
 def disguise(data):
-    """Return (prefix, function) with which a command of PostgreSQL starts: words before it, and a preexec_fn.
+    """Return how to start a program of PostgreSQL: the words before its command, and a preexec_fn.
 
-    Its programs refuse root, and users who have no name. Such a user appears as another one to them, in a user
-    namespace; where that is forbidden, root lends them the rights to its files, and `data` becomes theirs.
+    PostgreSQL refuses root and users without a name. Such a user appears as another one, in a user namespace. Where
+    that is forbidden, root starts it as another user with access to root's files, and gives `data` to that user.
     """
     uid = os.geteuid()
     if uid != 0 and entry(uid):
@@ -68,18 +68,18 @@ def disguise(data):
     if uid == 0 and shutil.which("setpriv"):
         chown(data, other.pw_uid, other.pw_gid)
         ids = [f"--reuid={other.pw_uid}", f"--regid={other.pw_gid}", "--clear-groups"]
-        # Without that bit access(2), by which the server looks for its programs, would not count the capability.
+        # Without no_setuid_fixup, access(2), by which the server finds its programs, ignores the capability.
         rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
         return ["setpriv", *ids, *rights], None
     problem = "PostgreSQL refuses to run as root" if uid == 0 else f"user {uid} has no name in /etc/passwd"
     raise Failure(
         f"{problem}, and this system forbids user namespaces",
-        "Run as an ordinary user who has a name, or set DATABASE_URL to a database elsewhere",
+        "Run it as an ordinary user who has a name, or set DATABASE_URL to another database",
     )
 
 
 def chown(folder, uid, gid):
-    """Give a folder and what is in it to a user. Only root needs it, and only where the way of starting changed."""
+    """Give a folder and its content to a user. Only root needs it, after the way of starting has changed."""
     if not folder.exists() or folder.stat().st_uid == uid:
         return
     for parent, _, files in os.walk(folder):

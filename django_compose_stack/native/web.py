@@ -1,4 +1,4 @@
-"""The web server in the background: `python manage.py runserver`, its log, and where it listens."""
+"""The web server in the background: `python manage.py runserver`, its log, and its address."""
 
 import errno
 import os
@@ -13,35 +13,36 @@ from django_compose_stack.host.project import ROOT
 from django_compose_stack.native.common import STATE, is_locked, try_lock
 from django_compose_stack.native.environment import content
 
-# Locked by the server as long as one process of it lives. It holds the first one's id and the address.
+# Locked as long as one process of the server lives. It contains the id of the first one, and the address.
 LOCK = STATE / "web"
 LOG = STATE / "web.log"
 LOG_LINES = 20
 ANSWER_TIMEOUT = 60  # seconds
-STOP_TIMEOUT = 10  # seconds, for each way of asking
+STOP_TIMEOUT = 10  # seconds, for each signal
 POLL = 0.02  # seconds
 
 
 def running():
-    """Return (process id, address) of the server, ("4711", "127.0.0.1:8000"); None where it does not run."""
+    """Return (process id, address) of the server, ("4711", "127.0.0.1:8000"); None if it is not running."""
     return tuple(content(LOCK).split()) if is_locked(LOCK) else None
 
 
 def url(address):
-    """Return where a browser on this machine finds an address such as 0.0.0.0:8000."""
+    """Return the URL for a browser on this machine of an address such as 0.0.0.0:8000."""
     host, _, port = address.rpartition(":")
     return f"http://{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"
 
 
 def start(address, environment):
-    """Start the server. Raises Failure naming the port's holder where the port is taken."""
+    """Start the server. Raises Failure if the port is taken, naming the process that holds it."""
     host, _, port = address.rpartition(":")
     lock = try_lock(LOCK)
     try:
+        # Its content is that of the last server, and would make the port look like this one's.
+        os.ftruncate(lock, 0)
         refuse_taken(host, int(port))
 
         def sign():
-            os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()} {address}\n".encode(), 0)
 
         with LOG.open("wb") as log:
@@ -61,8 +62,8 @@ def start(address, environment):
 
 
 def refuse_taken(host, port):
-    """Raise Failure where the address cannot be listened on, naming who does where it is taken."""
-    # Only now: what ends servers must work without the rest of the checkout.
+    """Raise Failure if nothing can listen on the address, naming the process or container that holds it."""
+    # Not at the top: servers can be stopped without the doctor.
     from django_compose_stack.doctor.network import check_port
     from django_compose_stack.doctor.stack import Stack
 
@@ -72,15 +73,15 @@ def refuse_taken(host, port):
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
-                raise Failure(finding.problem, finding.cure) from None
+                raise Failure(finding.problem, finding.fix) from None
         raise Failure(
-            f"WEB_HOST {host!r} with WEB_PORT {port} cannot be listened on: {error.strerror}",
-            "Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones",
+            f"cannot listen on WEB_HOST {host!r}, WEB_PORT {port}: {error.strerror}",
+            "Set them in .env as .env.example describes; the defaults are 127.0.0.1 and 8000",
         ) from None
 
 
 def wait(address):
-    """Return when the page answers. Raises Failure with the end of the log where it does not."""
+    """Return when the page answers. Raises Failure with the last log lines if it does not."""
     import http.client
 
     host, _, port = url(address)[len("http://") :].rpartition(":")
@@ -100,27 +101,27 @@ def wait(address):
             break
         connection.close()
         time.sleep(POLL)
-    words = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    lines = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
     raise Failure(
-        f"the web server {state}. Last log lines:\n" + "\n".join(words),
-        "Correct what it says, then: make up. All of it: make logs",
+        f"the web server {state}. Last log lines:\n" + "\n".join(lines),
+        "Fix the error above, then: make up. The whole log: make logs",
     )
 
 
 def stop():
-    """End the server and return when no process of it is left."""
-    for asking in (signal.SIGTERM, signal.SIGKILL):
+    """Stop the server, and return when none of its processes is left."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + STOP_TIMEOUT
         process = running()
         if not process:
             return
-        # The lock proves that a process of this group lives, so the id cannot be another group's by now.
+        # The lock proves that a process of this group lives, so no other group can have the id by now.
         with suppress(ProcessLookupError):
-            os.killpg(int(process[0]), asking)
+            os.killpg(int(process[0]), number)
         while is_locked(LOCK):
             if time.monotonic() > deadline:
                 break
             time.sleep(POLL)
         else:
             return
-    raise Failure(f"a process that the web server started still holds {LOCK}", f"Find it with: fuser '{LOCK}'")
+    raise Failure(f"a process that the web server started still holds {LOCK}", f"Find it with: fuser '{LOCK}', then stop it")

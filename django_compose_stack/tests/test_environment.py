@@ -65,7 +65,7 @@ def settings_of(monkeypatch):
         ),
     ],
 )
-def test_wrong_value_is_refused_with_name_value_and_cure(settings_of, variables, message):
+def test_wrong_value_is_refused_with_name_value_and_fix(settings_of, variables, message):
     with pytest.raises(InvalidVariable) as caught:
         settings_of(**variables)
 
@@ -202,11 +202,11 @@ LINES = [
     ('S="a\\nb"', "a\nb", "a\\nb"),
     ("S=${MISSING:-x}", "x", "${MISSING:-x}"),
     ("S=${MISSING+x}", "", "${MISSING+x}"),
-    ("S='abc", "nothing: the quote is never closed", "'abc"),
+    ("S='abc", "nothing: the closing quote is missing", "'abc"),
     ("S=a${b", "nothing: its ${ is not of the form ${NAME}", "a${b"),
     ("S=${}", "nothing: its ${ is not of the form ${NAME}", "${}"),
-    ("S='a'b", "nothing: it takes what is behind the closing quote for another line", "'a'b"),
-    ("S=${b:?no}", "nothing: b is required by it and not set", "${b:?no}"),
+    ("S='a'b", "nothing: it takes the text after the closing quote for another line", "'a'b"),
+    ("S=${b:?no}", "nothing: it requires b, which is not set", "${b:?no}"),
 ]
 
 
@@ -241,7 +241,7 @@ def test_file_is_refused_exactly_where_the_readings_differ(tmp_path, line, compo
     if compose == django:
         Env.read_file(tmp_path / ".env")
     else:
-        with pytest.raises(InvalidVariable, match=r"has lines that do not mean one thing:\n  line 3, S: Compose reads"):
+        with pytest.raises(InvalidVariable, match=r"has ambiguous lines: Compose and Django read different values\n  line 3, S: Compose reads"):
             Env.read_file(tmp_path / ".env")
 
 
@@ -255,19 +255,19 @@ def test_crlf_file_reads_like_any_other(tmp_path, monkeypatch):
 
 
 def test_name_set_twice_is_refused():
-    assert dotenv.differences("DEBUG=true\nX=1\nDEBUG=false\n", {}) == [
-        "line 3, DEBUG: set on line 1 already; delete one of the two"
-    ]
+    assert dotenv.differences("DEBUG=true\nX=1\nDEBUG=false\n", {}) == {
+        3: "line 3, DEBUG: already set on line 1; delete one of the two"
+    }
 
 
 def test_line_that_is_no_assignment_is_refused():
-    assert dotenv.differences("DEBUG\n", {}) == ["line 1, DEBUG: is not of the form NAME=value"]
+    assert dotenv.differences("DEBUG\n", {}) == {1: "line 1, DEBUG: not of the form NAME=value"}
 
 
 def test_secret_is_not_shown():
-    assert dotenv.differences("API_TOKEN=abc # note\n", {}) == [
-        "line 1, API_TOKEN: Compose reads a secret of 3 characters, Django reads a secret of 10 characters"
-    ]
+    assert dotenv.differences("API_TOKEN=abc # note\n", {}) == {
+        1: "line 1, API_TOKEN: Compose reads a secret of 3 characters, Django reads a secret of 10 characters"
+    }
 
 
 def test_file_that_is_not_text_is_refused(tmp_path):

@@ -101,7 +101,7 @@ def test_every_variable_of_settings_reaches_production():
 def test_env_example_is_read_alike_by_compose_and_django():
     from django_compose_stack.host import dotenv
 
-    assert dotenv.differences(text(".env.example"), {}) == []
+    assert dotenv.differences(text(".env.example"), {}) == {}
 
 
 def test_make_env_does_not_overwrite_an_env_file():

@@ -33,7 +33,7 @@ def test_readyz_names_the_first_migration_that_is_not_applied(client):
     assert response.status_code == 503
     assert response.json() == {
         "database": "ok",
-        "migrations": "1 not applied, pages.0001_initial first; run: python manage.py migrate",
+        "migrations": "1 unapplied, pages.0001_initial first. Run: python manage.py migrate",
     }
 
 

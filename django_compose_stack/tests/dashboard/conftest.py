@@ -6,18 +6,12 @@ from django.db import connections
 
 from django_compose_stack.dashboard import network, requests
 
-MIDDLEWARE = [
-    "django_compose_stack.dashboard.requests.RequestsMiddleware",
-    "django_compose_stack.dashboard.report.ReportMiddleware",
-]
-
 
 @pytest.fixture(autouse=True)
 def development(settings, monkeypatch):
     """Settings as they are while DEBUG is on, on a machine without containers, with no request recorded yet."""
     settings.DEBUG = True
     settings.ROOT_URLCONF = "django_compose_stack.tests.dashboard.urls"
-    settings.MIDDLEWARE = [*MIDDLEWARE, *(name for name in settings.MIDDLEWARE if name not in MIDDLEWARE)]
     settings.ALLOWED_HOSTS = ["testserver"]
     settings.WEB_HOST, settings.WEB_PORT, settings.SHARED_AT = "", 0, ""
     monkeypatch.setattr(network, "IN_CONTAINER", False)

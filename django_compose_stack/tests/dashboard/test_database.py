@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from django_compose_stack import health
 from django_compose_stack.dashboard import database
 
 
@@ -15,7 +16,7 @@ def configure(monkeypatch, **config):
 
 
 @pytest.mark.django_db
-def test_database_that_answers_tells_version_size_and_that_nothing_waits():
+def test_database_that_answers_shows_version_size_and_no_unapplied_migration():
     found = database.look()
 
     assert (found.error, found.pending, found.trouble) == ("", (), "")
@@ -24,7 +25,7 @@ def test_database_that_answers_tells_version_size_and_that_nothing_waits():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migrations_that_wait_are_named():
+def test_unapplied_migrations_are_named():
     MigrationRecorder(connection).record_unapplied("pages", "0001_initial")
     try:
         found = database.look()
@@ -39,7 +40,7 @@ def test_migrations_that_cannot_be_read_are_no_fault_of_the_database(monkeypatch
     def broken(connection):
         raise ImportError("No module named 'apps.pages.migrations.0002_nothing'")
 
-    monkeypatch.setattr(database, "MigrationExecutor", broken)
+    monkeypatch.setattr(health, "MigrationExecutor", broken)
 
     found = database.look()
 
@@ -48,7 +49,7 @@ def test_migrations_that_cannot_be_read_are_no_fault_of_the_database(monkeypatch
 
 
 @pytest.mark.django_db
-def test_driver_that_is_missing_is_told(no_database):
+def test_missing_driver_is_reported(no_database):
     no_database(ImproperlyConfigured("Error loading psycopg2 or psycopg module"))
 
     assert database.look().reason == "Error loading psycopg2 or psycopg module"
@@ -56,7 +57,7 @@ def test_driver_that_is_missing_is_told(no_database):
 
 @pytest.mark.django_db
 def test_database_that_hangs_is_left_after_a_while(monkeypatch, no_database):
-    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    monkeypatch.setattr(database, "TIMEOUT", 0.1)
     end = threading.Event()
 
     def hang(*args):
@@ -70,7 +71,7 @@ def test_database_that_hangs_is_left_after_a_while(monkeypatch, no_database):
     end.set()
 
     assert time.monotonic() - start < 10
-    assert found.reason.endswith("did not answer within 0.1 s: it hangs, or something on the way does.")
+    assert found.reason.endswith("did not answer within 0.1 s: the server hangs, or the network does.")
 
 
 @pytest.mark.django_db
@@ -87,15 +88,15 @@ def test_database_that_hangs_is_left_after_a_while(monkeypatch, no_database):
         ),
         (
             'FATAL:  password authentication failed for user "app"',
-            "The server refused the password: its volume was made with another one.",
+            "The server refused the password: its volume was created with another one.",
         ),
-        ('FATAL:  database "app" does not exist', "The server is there, and it has no database app."),
-        ("FATAL:  the database system is starting up", "The server is starting or stopping. Look again in a moment."),
-        ("FATAL:  sorry, too many clients already", "All connections are taken."),
+        ('FATAL:  database "app" does not exist', "The server runs, but has no database app."),
+        ("FATAL:  the database system is starting up", "The server is starting or stopping. Try again in a moment."),
+        ("FATAL:  sorry, too many clients already", "All connections are in use."),
         ("something new\nmore of it", "something new"),
     ],
 )
-def test_error_is_told_in_words(no_database, monkeypatch, message, reason):
+def test_error_is_explained(no_database, monkeypatch, message, reason):
     configure(monkeypatch, HOST="db", PORT=5432, NAME="app")
     no_database(OperationalError(message))
 

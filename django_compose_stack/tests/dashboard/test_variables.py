@@ -13,7 +13,7 @@ def checkout(tmp_path, settings, monkeypatch):
     (tmp_path / "compose.yaml").write_text(COMPOSE)
 
     def found(read, environment=None, file=""):
-        monkeypatch.setattr(variables.env, "values_read", read)
+        monkeypatch.setattr(variables.Env, "values_read", read)
         monkeypatch.setattr(variables.os, "environ", environment or {})
         (tmp_path / ".env").write_text(file)
         return variables.variables()
@@ -38,7 +38,7 @@ def test_value_from_the_file_names_its_line(checkout):
 def test_process_environment_wins_and_the_page_says_so(checkout):
     assert checkout({"WEB_PORT": "9000"}, {"WEB_PORT": "9000"}, "WEB_PORT=8010\n") == [
         Variable(
-            "WEB_PORT", "9000", "process environment", "Line 1 of .env says otherwise. The process environment wins."
+            "WEB_PORT", "9000", "process environment", "Line 1 of .env has another value. The process environment wins."
         )
     ]
 
@@ -47,7 +47,7 @@ def test_change_that_compose_has_not_taken_over_yet_is_told(checkout, monkeypatc
     monkeypatch.setattr(network, "IN_CONTAINER", True)
 
     assert checkout({"POSTGRES_DB": "old"}, {"POSTGRES_DB": "old"}, "POSTGRES_DB=new\n") == [
-        Variable("POSTGRES_DB", "old", "compose.yaml", "Line 1 of .env says otherwise. It counts after: make up")
+        Variable("POSTGRES_DB", "old", "compose.yaml", "Line 1 of .env has another value. To apply it: make up")
     ]
     assert checkout({"POSTGRES_DB": "new"}, {"POSTGRES_DB": "new"}, "POSTGRES_DB=new\n") == [
         Variable("POSTGRES_DB", "new", ".env, line 1, through compose.yaml")
@@ -69,7 +69,7 @@ def test_secret_is_hidden_wherever_it_comes_from(checkout, name):
 
 def test_name_that_nothing_reads_is_told(checkout):
     assert checkout({}, file="ALOWED_HOSTS=a\nPYTHON_VERSION=3.13\n") == [
-        Variable("ALOWED_HOSTS", "a", ".env, line 1", "Nothing reads it. A spelling mistake?"),
+        Variable("ALOWED_HOSTS", "a", ".env, line 1", "Nothing reads it. Is the name misspelled?"),
         Variable("PYTHON_VERSION", "3.13", ".env, line 2, for Compose"),
     ]
 

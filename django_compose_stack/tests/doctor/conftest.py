@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from django_compose_stack.doctor import lifetime, mounts
-from django_compose_stack.doctor.command import examine, mend
+from django_compose_stack.doctor.command import examine, fix
 from django_compose_stack.doctor.stack import Stack
 from django_compose_stack.tests.doctor.fake_engine import FakeStack
 
@@ -42,12 +42,12 @@ class Doctor:
     def findings(self, **variables):
         """Return the findings by their check's name."""
         found = examine(self.stack(variables))
-        assert all(one.problem and one.reason and one.cure for one in found)
+        assert all(one.problem and one.reason and one.fix for one in found)
         return {one.check: one for one in found}
 
-    def mend(self, **variables):
-        """Mend what can be mended, and return what was done."""
-        return mend(examine(self.stack(variables)))
+    def fix(self, **variables):
+        """Mend what can be fixed, and return what was done."""
+        return fix(examine(self.stack(variables)))
 
     def run(self, *options, **variables):
         return subprocess.run(

@@ -76,7 +76,7 @@ class FakeStack(Stack):
         raise LookupError("dial tcp: lookup registry-1.docker.io: no such host")
 
     def answer_logs(self, words):
-        return "the last words\n"
+        return "the last lines\n"
 
     def answer_run(self, words):
         return self.state["run"][next(word for word in words if "--entrypoint" in word).partition("=")[2]]

@@ -1,7 +1,8 @@
-"""States of an engine, each broken in one place: the finding and its cure."""
+"""States of an engine, each broken in one place: the finding and its fix."""
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
@@ -32,7 +33,7 @@ def test_stopped_stack_has_no_findings(doctor):
     assert doctor.findings() == {}
 
 
-# What is changed in the state; the finding; words of its problem; words of its cure.
+# What is changed in the state; the finding; words of its problem; words of its fix.
 BROKEN = [
     ({"info": None}, "no-engine", "Cannot connect to the Docker daemon", "systemctl start docker"),
     ({"info": None, "error": "permission denied at the socket"}, "no-engine", "permission", "usermod -aG docker"),
@@ -44,38 +45,38 @@ BROKEN = [
     ({"images.app-web.Architecture": "arm64"}, "architecture", "is for arm64", "docker compose build --pull web"),
     ({"images.postgres:18.Architecture": "arm64"}, "architecture", "postgres:18 of db", "docker compose pull db"),
     ({"info.HttpProxy": "http://me:pw@127.0.0.1:1"}, "proxy-engine", "***@127.0.0.1:1 does not", "Proxies"),
-    ({"info.SecurityOptions": ["name=userns"]}, "userns-remap", "users to others", "userns_mode: host"),
+    ({"info.SecurityOptions": ["name=userns"]}, "userns-remap", "users of containers to other users", "userns_mode: host"),
     ({"config": {}, "error": "invalid hostPort: x"}, "configuration", "invalid hostPort: x", "config --quiet"),
     ({"images": {}}, "image", "cannot pull it: dial tcp", "make up MODE=native"),
     ({"probe.file": "unseen"}, "mount-elsewhere", "does not see the files", "docker context use default"),
-    ({"probe.file": "denied"}, "mount-denied", "may not read", "chcon"),
+    ({"probe.file": "denied"}, "mount-denied", "not allowed to read", "chcon"),
     ({"probe.error": "No space left on device"}, "inotify", "No space left", "sysctl fs.inotify"),
     ({"probe.event": False, "probe.system": "9p"}, "file-events", "file system 9p", "into WSL"),
-    ({"probe.free": 10_000_000}, "engine-disk-full", "10 MB are free", "docker system df"),
+    ({"probe.free": 10_000_000}, "engine-disk-full", "10 MB free", "docker system df"),
     ({"containers.0.State.OOMKilled": True}, "memory", "db was killed", "Resources"),
-    ({"containers.1.State.Health.Status": "unhealthy"}, "container", "web is unhealthy; its last", "logs web"),
+    ({"containers.1.State.Health.Status": "unhealthy"}, "container", "web is unhealthy. Last log lines:", "logs web"),
     (
         {"containers.0.State.Status": "exited", "containers.0.State.ExitCode": 1},
         "container",
-        "db is exited with status 1; its last words:\n    the last words",
+        "db is exited with status 1. Last log lines:\n    the last lines",
         "docker compose logs db",
     ),
-    ({"hash": "def"}, "container-settings", "db, web runs with older settings", "make up"),
-    ({"run.cat": "django==5.0\n"}, "image-requirements", "from other requirements", "docker compose build"),
+    ({"hash": "def"}, "container-settings", "db, web runs with outdated settings", "make up"),
+    ({"run.cat": "django==5.0\n"}, "image-requirements", "is outdated: dev.txt has changed", "docker compose build"),
     (
         {"config.services.web.build.args.PYTHON_VERSION": "3.13"},
         "image-python",
-        "has Python 3.12.11, PYTHON_VERSION asks for 3.13",
+        "has Python 3.12.11, but PYTHON_VERSION is 3.13",
         "docker compose build",
     ),
-    ({"run.sh": "17 ./PG_VERSION\n"}, "data-version", "data of Postgres 17, compose", "POSTGRES_VERSION=17 in .env"),
+    ({"run.sh": "17 ./PG_VERSION\n"}, "data-version", "data of Postgres 17, but compose", "POSTGRES_VERSION=17 in .env"),
     ({"run.sh": "17 ./17/docker/PG_VERSION\n"}, "data-version", "data of Postgres 17", "POSTGRES_VERSION=17 in .env"),
-    ({"socket": 'FATAL:  role "app" does not exist'}, "database-role", "no role app", "old name back"),
+    ({"socket": 'FATAL:  role "app" does not exist'}, "database-role", "no role app", "Restore the old name"),
     ({"socket": 'database "app" does not exist'}, "database-name", "no database app", "createdb -U app app"),
     (
         {"login": 'FATAL:  password authentication failed for user "app"'},
         "database-password",
-        "refuses the password of app",
+        "refuses the password of app in .env",
         "make doctor FIX=1",
     ),
 ]
@@ -88,8 +89,8 @@ def change(state, path, value):
     state[last] = value
 
 
-@pytest.mark.parametrize(("changes", "check", "problem", "cure"), BROKEN)
-def test_broken_engine_is_found(doctor, changes, check, problem, cure):
+@pytest.mark.parametrize(("changes", "check", "problem", "fix"), BROKEN)
+def test_broken_engine_is_found(doctor, changes, check, problem, fix):
     for path, value in changes.items():
         change(doctor.state, path, value)
 
@@ -97,21 +98,52 @@ def test_broken_engine_is_found(doctor, changes, check, problem, cure):
 
     assert list(found) == [check]
     assert problem in found[check].problem
-    assert cure in found[check].cure
+    assert fix in found[check].fix
 
 
 def test_platform_of_another_machine_is_found(doctor):
     found = doctor.findings(DOCKER_DEFAULT_PLATFORM="linux/arm64")["platform"]
 
     assert found.problem == "DOCKER_DEFAULT_PLATFORM is linux/arm64, this engine runs amd64"
-    assert found.cure == "unset DOCKER_DEFAULT_PLATFORM, then: docker compose build --pull"
+    assert found.fix == "unset DOCKER_DEFAULT_PLATFORM, then: docker compose build --pull"
 
 
 def test_docker_that_is_wanted_and_not_there_is_found(bare):
     found = bare.findings(MODE="docker")["no-docker"]
 
-    assert found.problem == "there is no docker command here"
-    assert found.cure == "Install Docker, or run without Docker: make up MODE=native"
+    assert found.problem == "there is no docker command"
+    assert found.fix == "Install Docker, or run without Docker: make up MODE=native"
+
+
+def test_stray_server_of_the_checkout_keeps_the_port_from_docker(doctor):
+    script = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
+    command = [sys.executable, "-c", f"{script}; sys.stdin.read()"]
+    process = subprocess.Popen(
+        command, cwd=doctor.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        port = process.stdout.readline().strip()
+        doctor.state["config"]["services"]["web"]["ports"][0]["published"] = port
+        doctor.state["containers"] = []
+        found = doctor.findings()
+    finally:
+        process.communicate()
+
+    assert list(found) == ["port"]
+    assert found["port"].problem.startswith(f"port {port} of 127.0.0.1 is taken by ")
+
+
+def test_engine_that_is_down_is_found_although_make_would_run_without_docker(doctor):
+    """The mode is then native, as for make: the doctor looks at that mode's port, and says what Docker lacks."""
+    doctor.state["info"] = None
+    doctor.state["containers"] = []
+
+    unset, asked = doctor.findings()["no-engine"], doctor.findings(MODE="docker")["no-engine"]
+
+    assert doctor.stack({}).mode == "native"
+    assert unset.reason.startswith("Without an engine, make up runs the stack without Docker")
+    assert asked.reason == "Nothing can be built or started."
+    assert doctor.findings(MODE="native") == {}
 
 
 def test_engine_that_docker_host_names_is_named(doctor):
@@ -119,7 +151,7 @@ def test_engine_that_docker_host_names_is_named(doctor):
 
     found = doctor.findings(DOCKER_HOST="tcp://192.0.2.1:2375")
 
-    assert "unset DOCKER_HOST, which is tcp://192.0.2.1:2375" in found["no-engine"].cure
+    assert "unset DOCKER_HOST, which is tcp://192.0.2.1:2375" in found["no-engine"].fix
 
 
 @pytest.mark.parametrize(
@@ -147,7 +179,7 @@ def test_rootless_engine_wants_the_folder_to_be_its_users(doctor):
     found = doctor.findings()["rootless-owner"]
 
     assert found.problem == "the engine runs as you (uid 0), this folder belongs to uid 4321"
-    assert found.cure.startswith("sudo chown -R 0:0 ")
+    assert found.fix.startswith("sudo chown -R 0:0 ")
 
 
 def test_container_of_a_namesake_is_named_and_nothing_of_it_is_touched(doctor, tmp_path):
@@ -159,19 +191,19 @@ def test_container_of_a_namesake_is_named_and_nothing_of_it_is_touched(doctor, t
     ]
 
     found = doctor.findings()
-    mended = doctor.mend()
+    fixed = doctor.fix()
 
     assert list(found) == ["namesake"]
     assert f"project app has containers of {other}" in found["namesake"].problem
-    assert "COMPOSE_PROJECT_NAME=app-2 in .env" in found["namesake"].cure
-    assert mended == []
+    assert "COMPOSE_PROJECT_NAME=app-2 in .env" in found["namesake"].fix
+    assert fixed == []
     assert len(doctor.state["containers"]) == 2
 
 
 def test_containers_of_a_folder_that_is_gone(doctor):
     doctor.state["containers"] = [container("db", "/gone/app")]
 
-    assert "a folder that is gone" in doctor.findings()["namesake"].problem
+    assert "a folder that no longer exists" in doctor.findings()["namesake"].problem
 
 
 def test_leftover_containers_are_found_and_running_ones_are_left_alone(doctor):
@@ -186,7 +218,7 @@ def test_leftover_containers_are_found_and_running_ones_are_left_alone(doctor):
 
     assert list(found) == ["leftover"]
     assert found["leftover"].problem == "stopped containers are left over: app-web-run-1, app-worker-1"
-    assert found["leftover"].cure == "docker rm app-web-run-1 app-worker-1"
+    assert found["leftover"].fix == "docker rm app-web-run-1 app-worker-1"
 
 
 def one_off():
@@ -204,13 +236,13 @@ EXITED = {"Status": "exited"}
 @pytest.mark.parametrize(
     ("changes", "did"),
     [
-        ({"run.cat": "django==5.0\n"}, "built app-web and restarted what runs"),
+        ({"run.cat": "django==5.0\n"}, "built app-web and restarted the services"),
         ({"socket": 'database "app" does not exist'}, "created the database app, empty"),
-        ({"login": "password authentication failed"}, "gave the role app the password that .env has now"),
+        ({"login": "password authentication failed"}, "set the password of role app to that of .env"),
         (leave, "removed app-worker-1"),
     ],
 )
-def test_fix_mends_the_engines_side_and_the_next_run_is_clean(doctor, changes, did):
+def test_fix_repairs_the_engines_side_and_the_next_run_is_clean(doctor, changes, did):
     if callable(changes):
         changes(doctor.state)
     else:
@@ -218,15 +250,15 @@ def test_fix_mends_the_engines_side_and_the_next_run_is_clean(doctor, changes, d
             change(doctor.state, path, value)
 
     assert len(doctor.findings()) == 1
-    assert doctor.mend() == [did]
+    assert doctor.fix() == [did]
     assert doctor.findings() == {}
 
 
-def test_mend_that_fails_is_told_and_the_finding_stays(doctor, capsys):
+def test_fix_that_fails_is_reported_and_the_finding_stays(doctor, capsys):
     doctor.state |= {"socket": 'database "app" does not exist', "repairs": False}
 
-    assert doctor.mend() == []
-    assert capsys.readouterr().err == 'Could not mend database-name: database "app" does not exist\n'
+    assert doctor.fix() == []
+    assert capsys.readouterr().err == 'Could not fix database-name: database "app" does not exist\n'
 
 
 def test_without_fix_nothing_is_changed(doctor):
@@ -242,7 +274,8 @@ def test_without_fix_nothing_is_changed(doctor):
 
 def test_engine_that_hangs_is_one_that_does_not_answer(bare, monkeypatch):
     docker = bare.root.parent / "programs" / "docker"
-    docker.write_text(f"#!{sys.executable}\nimport time; time.sleep(20)\n")
+    # Not the path of this Python: the kernel ends it at its first space.
+    docker.write_text("#!/usr/bin/env python3\nimport time; time.sleep(20)\n")
     docker.chmod(0o755)
     monkeypatch.setattr(Stack.run, "__kwdefaults__", {"timeout": 0.2})
 

@@ -1,4 +1,4 @@
-"""Broken .env files, on a machine without Docker: the finding, its cure, and what FIX=1 makes of them."""
+"""Broken .env files, on a machine without Docker: the finding, its fix, and what FIX=1 does."""
 
 import shutil
 import subprocess
@@ -25,8 +25,8 @@ def test_copy_of_the_example_has_no_findings(bare):
     [
         ("DEBUG=true # for now", "line 55, DEBUG: Compose reads 'true', Django reads 'true # for now'"),
         ("EMAIL_URL=smtp://a$b@c", "line 55, EMAIL_URL: Compose reads a secret of 10 characters, Django reads a"),
-        ("DEBUG=false", "line 55, DEBUG: set on line "),
-        ("DEBUG", "line 55, DEBUG: is not of the form NAME=value"),
+        ("DEBUG=false", "line 55, DEBUG: already set on line "),
+        ("DEBUG", "line 55, DEBUG: not of the form NAME=value"),
     ],
 )
 def test_line_that_the_readers_take_differently_is_found(bare, line, problem):
@@ -38,8 +38,8 @@ def test_line_that_the_readers_take_differently_is_found(bare, line, problem):
     found = bare.findings()["env-ambiguous"]
 
     assert problem.replace("line 55", f"line {number}") in found.problem
-    assert "single quotes" in found.cure
-    assert not found.mend
+    assert "single quotes" in found.fix
+    assert not found.apply
 
 
 BROKEN = {
@@ -48,8 +48,8 @@ BROKEN = {
     "typo": (
         lambda d: write_env(d, example(d) + "\nPOSTGRES_PASWORD=x\n"),
         "env-unknown",
-        ".env sets POSTGRES_PASWORD, which nothing reads; POSTGRES_PASSWORD is meant?",
-        "Correct the name in .env to POSTGRES_PASSWORD",
+        ".env sets POSTGRES_PASWORD, which nothing reads. Did you mean POSTGRES_PASSWORD?",
+        "Rename it to POSTGRES_PASSWORD in .env",
     ),
     "stranger": (
         lambda d: write_env(d, example(d) + "\nCOLOUR=red\n"),
@@ -60,14 +60,14 @@ BROKEN = {
     "example password": (
         lambda d: write_env(d, example(d, DEBUG="false", SECRET_KEY=KEY)),
         "env-password",
-        "POSTGRES_PASSWORD is the example's",
+        "POSTGRES_PASSWORD is that of .env.example",
         "make doctor FIX=1",
     ),
     "short password": (
         lambda d: write_env(d, example(d, DEBUG="false", SECRET_KEY=KEY, POSTGRES_PASSWORD="short")),
         "env-password",
-        "POSTGRES_PASSWORD is short",
-        "Put a long one into .env",
+        "POSTGRES_PASSWORD is too short",
+        "Write a long one to .env",
     ),
     "tracked": (
         lambda d: track_env(d),
@@ -86,15 +86,15 @@ def track_env(doctor):
         subprocess.run(["git", *words], cwd=doctor.root, check=True)
 
 
-@pytest.mark.parametrize(("breaks", "check", "problem", "cure"), BROKEN.values(), ids=list(BROKEN))
-def test_broken_env_file_is_found(bare, breaks, check, problem, cure):
+@pytest.mark.parametrize(("breaks", "check", "problem", "fix"), BROKEN.values(), ids=list(BROKEN))
+def test_broken_env_file_is_found(bare, breaks, check, problem, fix):
     breaks(bare)
 
     found = bare.findings()
 
     assert list(found) == [check]
     assert problem in found[check].problem
-    assert cure in found[check].cure
+    assert fix in found[check].fix
 
 
 def test_variables_of_compose_of_files_and_of_settings_are_known(bare):
@@ -110,31 +110,31 @@ def test_variable_of_the_shell_that_beats_env_is_found(bare):
 
     found = bare.findings(POSTGRES_DB="theirs")["env-overridden"]
 
-    assert found.problem == ".env sets POSTGRES_DB to 'mine', the environment of this shell to 'theirs'"
-    assert found.cure == "unset POSTGRES_DB"
+    assert found.problem == ".env sets POSTGRES_DB to 'mine', but the environment of this shell sets it to 'theirs'"
+    assert found.fix == "unset POSTGRES_DB"
 
 
 # What breaks .env; the finding; what FIX=1 says that it did.
-MENDABLE = {
+FIXABLE = {
     "spaces": (
         lambda d: write_env(d, example(d).replace("\nDEBUG=true", "\nDEBUG = true")),
         "env-ambiguous",
-        "took the stray white space out of .env, line ",
+        "removed stray white space from .env, line ",
     ),
     "space at the end": (
         lambda d: write_env(d, example(d, WEB_HOST="127.0.0.1 ")),
         "env-ambiguous",
-        "took the stray white space out of .env, line ",
+        "removed stray white space from .env, line ",
     ),
     "byte order mark": (
         lambda d: write_env(d, "\ufeffCOMPOSE_PROJECT_NAME=x\n" + example(d)),
         "env-ambiguous",
-        "took the stray white space out of .env, line 1",
+        "removed stray white space from .env, line 1",
     ),
     "new variable": (
         lambda d: write_env(d, example(d).replace("EMAIL_URL=", "").replace("HTTPS=", "")),
         "env-missing",
-        "appended HTTPS, EMAIL_URL to .env, as .env.example has them",
+        "appended HTTPS, EMAIL_URL to .env, as in .env.example",
     ),
     "no key": (
         lambda d: write_env(d, example(d, DEBUG="false", POSTGRES_PASSWORD="long-and-unguessable")),
@@ -151,12 +151,12 @@ MENDABLE = {
 }
 
 
-@pytest.mark.parametrize(("breaks", "check", "did"), MENDABLE.values(), ids=list(MENDABLE))
+@pytest.mark.parametrize(("breaks", "check", "did"), FIXABLE.values(), ids=list(FIXABLE))
 def test_fix_mends_env_and_the_next_run_is_clean(bare, breaks, check, did):
     breaks(bare)
 
     assert list(bare.findings()) == [check]
-    (said,) = bare.mend()
+    (said,) = bare.fix()
     assert said.startswith(did)
     assert bare.findings() == {}
 
@@ -165,12 +165,12 @@ def test_fix_keeps_every_other_line_of_env(bare):
     before = example(bare, ALLOWED_HOSTS="'a.com'") + "\n# mine\nCOMPOSE_PROJECT_NAME=x\n"
     write_env(bare, before.replace("\nDEBUG=true", "\nDEBUG= true"))
 
-    bare.mend()
+    bare.fix()
 
     assert (bare.root / ".env").read_text() == before
 
 
-def test_fix_says_so_where_nothing_can_be_mended(bare):
+def test_fix_reports_what_it_cannot_fix(bare):
     write_env(bare, example(bare) + "\nCOLOUR=red\n")
 
     done = bare.run("--fix")

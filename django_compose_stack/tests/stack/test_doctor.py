@@ -17,12 +17,12 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, routes and own
 
 
 def doctor(checkout, *options, **variables):
-    """Return the findings by their check's name, and what was mended."""
+    """Return the findings by their check's name, and what was fixed."""
     done = checkout.run(*STACK, "doctor", "--json", *options, check=False, **variables)
     assert done.stdout, done.stderr
     report = json.loads(done.stdout)
     assert done.returncode == (1 if report["findings"] else 0)
-    return {one["check"]: one for one in report["findings"]}, report["mended"]
+    return {one["check"]: one for one in report["findings"]}, report["fixed"]
 
 
 def write_env(checkout, **changes):
@@ -52,7 +52,7 @@ def test_new_password_reaches_the_volume_and_nothing_is_lost(checkout):
 
     found, _ = doctor(checkout)
     assert list(found) == ["database-password"]
-    assert doctor(checkout, "--fix") == ({}, ["gave the role app the password that .env has now"])
+    assert doctor(checkout, "--fix") == ({}, ["set the password of role app to that of .env"])
 
     assert "kept" in checkout.page()
     assert doctor(checkout, "--fix") == ({}, [])
@@ -64,7 +64,7 @@ def test_renamed_database_and_role_are_found(checkout):
     checkout.up()
 
     found, _ = doctor(checkout)
-    assert found["database-name"]["problem"] == "there is no database other, which POSTGRES_DB names"
+    assert found["database-name"]["problem"] == "there is no database other, the value of POSTGRES_DB"
     assert doctor(checkout, "--fix") == ({}, ["created the database other, empty"])
     checkout.compose("restart", "web")
     wait_for(lambda: "No notes yet" in checkout.get()[1], "the page on the new database")
@@ -72,7 +72,7 @@ def test_renamed_database_and_role_are_found(checkout):
     write_env(checkout, POSTGRES_USER="somebody")
     checkout.up()
     found, _ = doctor(checkout)
-    assert found["database-role"]["problem"] == "the database has no role somebody, which POSTGRES_USER names"
+    assert found["database-role"]["problem"] == "the database has no role somebody, the value of POSTGRES_USER"
 
 
 def test_port_of_a_container_is_named_and_another_one_taken(stack, checkout):
@@ -83,9 +83,9 @@ def test_port_of_a_container_is_named_and_another_one_taken(stack, checkout):
     failed = run("make", "up", cwd=checkout.path, check=False, MODE="docker")
     holder = f"container {stack.name}-web-1 of the stack in {stack.path}"
     assert f"port {stack.port} of 127.0.0.1 is taken by {holder}" in failed.stdout + failed.stderr
-    mended = run("make", "doctor", "FIX=1", cwd=checkout.path, MODE="docker").stdout
-    port = mended.split("WEB_PORT=")[1].split()[0]
-    assert mended == f"Mended: wrote WEB_PORT={port} to .env.\nNo problem found.\n"
+    fixed = run("make", "doctor", "FIX=1", cwd=checkout.path, MODE="docker").stdout
+    port = fixed.split("WEB_PORT=")[1].split()[0]
+    assert fixed == f"Fixed: wrote WEB_PORT={port} to .env.\nNo problem found.\n"
 
     done = run("make", "up", cwd=checkout.path, MODE="docker")
     assert f"Running at http://127.0.0.1:{port}\n" in done.stdout
@@ -94,10 +94,10 @@ def test_port_of_a_container_is_named_and_another_one_taken(stack, checkout):
 
 
 def test_namesake_is_named_and_not_touched(stack, checkout):
-    found, mended = doctor(checkout, "--fix", COMPOSE_PROJECT_NAME=stack.name)
+    found, fixed = doctor(checkout, "--fix", COMPOSE_PROJECT_NAME=stack.name)
 
     assert found["namesake"]["problem"] == f"project {stack.name} has containers of {stack.path}"
-    assert mended == []
+    assert fixed == []
     assert stack.page()
 
 
@@ -106,19 +106,19 @@ def test_windows_line_ends_keep_web_from_starting_until_mended(checkout):
     script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
     failed = checkout.make("up", check=False)
 
-    assert "Dockerfile has Windows line ends (CRLF)" in failed.stdout + failed.stderr
-    assert doctor(checkout, "--fix")[1] == ["gave Dockerfile Unix line ends"]
+    assert "Dockerfile has Windows line endings (CRLF)" in failed.stdout + failed.stderr
+    assert doctor(checkout, "--fix")[1] == ["converted Dockerfile to Unix line endings"]
     checkout.up()
     assert doctor(checkout) == ({}, [])
 
 
-def test_server_that_refuses_its_settings_has_its_last_words_shown(checkout):
+def test_server_that_refuses_its_settings_has_its_last_log_lines_shown(checkout):
     write_env(checkout, DEBUG="maybe")
 
     failed = checkout.make("up", check=False)
 
     text = failed.stdout + failed.stderr
-    assert "Problem: web is exited with status 1; its last words:" in text
+    assert "Problem: web is exited with status 1. Last log lines:" in text
     assert "DEBUG has value 'maybe'. Expected true or false" in text
 
 
@@ -128,7 +128,7 @@ def test_container_older_than_env_is_found(checkout):
 
     found, _ = doctor(checkout)
 
-    assert found["container-settings"]["problem"].startswith("web runs with older settings")
+    assert found["container-settings"]["problem"].startswith("web runs with outdated settings")
     checkout.make("up")
     assert doctor(checkout) == ({}, [])
 
@@ -138,7 +138,7 @@ def test_image_older_than_the_requirements_is_built(checkout):
     with (checkout.path / "requirements/dev.txt").open("a") as lock:
         lock.write("# changed\n")
 
-    assert "built from other requirements" in doctor(checkout)[0]["image-requirements"]["problem"]
+    assert "is outdated: dev.txt has changed" in doctor(checkout)[0]["image-requirements"]["problem"]
     assert doctor(checkout, "--fix") == ({}, [f"built {checkout.name}-web"])
 
 
@@ -153,13 +153,13 @@ def test_leftover_container_is_removed_and_a_running_one_is_not(checkout):
     assert run("docker", "inspect", "--format", "{{.State.Status}}", working).stdout == "running\n"
 
 
-def test_memory_that_is_used_up_is_named(checkout):
+def test_container_that_runs_out_of_memory_is_found(checkout):
     (checkout.path / "compose.override.yaml").write_text("services: {web: {mem_limit: 20m, memswap_limit: 20m}}")
     checkout.up(check=False)
 
     found, _ = doctor(checkout)
 
-    assert found["memory"]["problem"] == "web was killed because the engine's memory was used up"
+    assert found["memory"]["problem"] == "web was killed because it ran out of memory"
 
 
 def test_data_of_another_postgres_is_found(checkout):
@@ -171,7 +171,7 @@ def test_data_of_another_postgres_is_found(checkout):
     finally:
         run("docker", "volume", "rm", f"{checkout.name}_db-data")
 
-    assert "holds data of Postgres 17, compose.yaml starts postgres:18" in found["data-version"]["problem"]
+    assert "holds data of Postgres 17, but compose.yaml starts postgres:18" in found["data-version"]["problem"]
 
 
 def test_image_of_another_architecture_is_found(checkout):
@@ -195,14 +195,14 @@ def test_proxy_that_would_catch_the_health_check_is_found(stack, tmp_path):
     found, _ = doctor(stack, DOCKER_CONFIG=str(tmp_path))
     truth = stack.compose(*words, check=False, DOCKER_CONFIG=str(tmp_path))
 
-    assert "noProxy does not name 127.0.0.1" in found["proxy-health"]["problem"]
+    assert "noProxy does not contain 127.0.0.1" in found["proxy-health"]["problem"]
     assert "Connection refused" not in truth.stderr, "the request went to the proxy, not to the container itself"
 
 
 def test_engine_that_is_not_there_is_found(checkout):
     found, _ = doctor(checkout, DOCKER_HOST="unix:///nowhere/docker.sock")
 
-    assert "unset DOCKER_HOST, which is unix:///nowhere/docker.sock" in found["no-engine"]["cure"]
+    assert "unset DOCKER_HOST, which is unix:///nowhere/docker.sock" in found["no-engine"]["fix"]
 
 
 @ROOT_ONLY
@@ -217,7 +217,7 @@ def test_user_whom_the_engine_does_not_know_is_found(checkout):
         done = run(*user, "/usr/bin/python3", ".stack", "doctor", cwd=home, check=False, WEB_PORT=str(checkout.port))
 
     assert "permission denied" in done.stdout
-    assert "Cure:    sudo usermod -aG docker $USER" in done.stdout
+    assert "Fix:     sudo usermod -aG docker $USER" in done.stdout
 
 
 def elsewhere(checkout, preparation, **variables):
@@ -247,12 +247,12 @@ def test_folder_that_the_engine_does_not_see_is_found(stack):
 
 
 @ROOT_ONLY
-@pytest.mark.parametrize(("options", "left"), [("size=30m", " MB are free"), ("size=2g,nr_inodes=2000", " files can")])
+@pytest.mark.parametrize(("options", "left"), [("size=30m", " MB free"), ("size=2g,nr_inodes=2000", " more files can be created")])
 def test_full_disk_is_found(checkout, options, left):
     found = elsewhere(checkout, tmpfs(checkout, options))
 
     assert left in found["disk-full"]["problem"]
-    assert "docker system df" in found["disk-full"]["cure"]
+    assert "docker system df" in found["disk-full"]["fix"]
 
 
 @ROOT_ONLY
@@ -269,7 +269,7 @@ def test_mount_without_events_is_found(stack):
         run("umount", str(stack.path))
 
     assert list(found) == ["file-events"]
-    assert "(file system overlay), but is not told of changes" in found["file-events"]["problem"]
+    assert "(file system overlay), but gets no events of changes" in found["file-events"]["problem"]
 
 
 @ROOT_ONLY
@@ -282,7 +282,7 @@ def test_network_that_something_else_has_taken_is_found(stack, checkout, up):
 
     assert "tun0" in found["subnet"]["problem"]
     assert "overlap" in found["subnet"]["problem"] if up else "every subnet" in found["subnet"]["problem"]
-    assert 'subnet: "10.' in found["subnet"]["cure"]
+    assert 'subnet: "10.' in found["subnet"]["fix"]
 
 
 def test_process_on_the_port_is_named_when_up_fails(checkout):
