@@ -1,4 +1,4 @@
-"""What a visitor sees when a request fails."""
+"""The error pages that visitors see."""
 
 import sys
 
@@ -11,9 +11,9 @@ RETRY_AFTER = 5  # seconds
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 503 with Retry-After where the database is away or full, and 500 as Django does for any other fault.
+    """Answer 503 with Retry-After if the database is unavailable, and 500 as Django does for any other error.
 
-    As handler500 it also sees what fails outside of views, in middleware.
+    As handler500 it also handles errors outside of views, in middleware.
     """
     if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
         headers = {"Retry-After": str(RETRY_AFTER)}

@@ -1,7 +1,6 @@
-"""Which requests may see the dashboard, and which may change something through it.
+"""Which requests may see the dashboard, and which may migrate the database through it.
 
-A page of another site must not reach either through the developer's browser, and another machine must not migrate
-this one's database.
+Pages of other sites must not reach it through the developer's browser, and other machines must not migrate the database.
 """
 
 import ipaddress
@@ -21,7 +20,7 @@ PROXIED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether only this machine reaches an address; a name other than localhost is taken not to be."""
+    """Return whether only this machine can reach an address; for a name, only localhost counts."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -29,24 +28,24 @@ def is_loopback(address: str) -> bool:
 
 
 def has_known_host(request: HttpRequest) -> bool:
-    """Say whether the Host header is localhost or named in ALLOWED_HOSTS, where "*" names nothing.
+    """Return whether the Host header is localhost or listed in ALLOWED_HOSTS; "*" does not count.
 
-    With "*" a site that points its own name at 127.0.0.1 (DNS rebinding) would be of one origin with this page.
+    With "*", a site that points its own name at 127.0.0.1 (DNS rebinding) would share an origin with this page.
     """
     domain, _ = split_domain_port(request.get_host())
     return validate_host(domain, [*LOCALHOST, *(host for host in settings.ALLOWED_HOSTS if host != "*")])
 
 
 def why_not_local(request: HttpRequest) -> str:
-    """Say why a request may come from another machine than the developer's; "" where it cannot.
+    """Return why a request may come from a machine other than the developer's; "" if it cannot.
 
-    Without Docker the connection must come from one of this machine's own addresses. Behind a port that Docker
-    publishes it comes from the gateway, and it always does from this machine; but Docker Desktop, rootless engines
-    and IPv6 show other machines as the gateway too. So the port must be published on loopback as well.
+    Without Docker, the connection must come from one of this machine's own addresses. Through a port that Docker
+    publishes, every connection of this machine comes from the gateway; but with Docker Desktop, rootless engines and
+    IPv6 those of other machines do too. So the port must also be published on loopback only.
     """
     peer = request.META.get("REMOTE_ADDR", "")
     if any(name in request.headers for name in PROXIED):
-        return "This request came through a proxy, so anybody may have sent it."
+        return "This request came through a proxy, so any machine may have sent it."
     if not network.IN_CONTAINER:
         own = is_loopback(peer) or peer in [each.address for each in network.interfaces()]
         return "" if own else f"This request came from {peer}, which is another machine."
@@ -55,13 +54,13 @@ def why_not_local(request: HttpRequest) -> str:
     if peer != network.gateway():
         return f"This request came from {peer}, which is another machine or container."
     if not settings.WEB_HOST:
-        return "Compose did not start this container, so it cannot know who reaches its port."
+        return "Compose did not start this container, so it is unknown which machines can reach its port."
     others = [host for host in (settings.SHARED_AT, settings.WEB_HOST) if host and not is_loopback(host)]
-    return f"The port is published on {others[0]}, where other machines reach it too." if others else ""
+    return f"The port is published on {others[0]}, where other machines can reach it." if others else ""
 
 
 def development_only(view: Callable) -> Callable:
-    """Answer 404 while DEBUG is off, and 403 to a host name that is not known to be the developer's."""
+    """Answer 404 while DEBUG is off, and 403 for a host name that is not the developer's."""
 
     @never_cache
     @wraps(view)

@@ -1,4 +1,4 @@
-"""The network interfaces of the machine or container that this process runs in, and what listens on them."""
+"""The network interfaces of the machine or container of this process, and what listens on them."""
 
 import contextlib
 import ipaddress
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-# The image's entrypoint, which is nowhere else. A file such as /.dockerenv would tell of any container, also of one
-# in which somebody works as on a machine.
+# The entrypoint of the development image. A file such as /.dockerenv exists in every container, even in one that
+# somebody uses like a machine.
 IN_CONTAINER = shutil.which("as-owner") is not None
 EVERY = {"0.0.0.0", "::"}
 SIOCGIFADDR = 0x8915  # linux/sockios.h
@@ -31,7 +31,7 @@ class Interface(NamedTuple):
 def kind(name: str, address: str) -> str:
     if ipaddress.ip_address(address).is_loopback:
         return "loopback"
-    # Only hardware has a device behind it; bridges, tunnels and the interfaces of containers are software.
+    # Only hardware has a device; bridges, tunnels and the interfaces of containers are software.
     return "physical" if (SYS / name / "device").exists() else "virtual"
 
 
@@ -49,8 +49,8 @@ def interfaces() -> list[Interface]:
 
 
 def ipv4_of(name: str) -> list[str]:
-    """Return the first IPv4 address of an interface in a list; empty where it has none."""
-    import fcntl  # Windows has none.
+    """Return the first IPv4 address of an interface as a list; empty if it has none."""
+    import fcntl  # not on Windows
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -61,7 +61,7 @@ def ipv4_of(name: str) -> list[str]:
 
 
 def outward() -> list[str]:
-    """Return the address from which this machine would reach others in a list; empty without a network."""
+    """Return the address from which this machine reaches others, as a list; empty without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # A datagram socket sends nothing here.
@@ -71,13 +71,13 @@ def outward() -> list[str]:
 
 
 def decoded(digits: str) -> str:
-    """Return an address of /proc/net/tcp, words of 32 bits in this machine's byte order, as text."""
+    """Return an address of /proc/net/tcp, 32-bit words in this machine's byte order, as text."""
     packed = b"".join(struct.pack("=I", int(digits[at : at + 8], 16)) for at in range(0, len(digits), 8))
     return str(ipaddress.ip_address(packed))
 
 
 def listening(port: int) -> list[str]:
-    """Return the addresses on which something listens at a TCP port: "0.0.0.0" is every one of IPv4."""
+    """Return the addresses on which something listens at a TCP port; "0.0.0.0" means all of IPv4."""
     if sys.platform != "linux":
         return [each.address for each in interfaces() if answers(each.address, port)]
     found = []
@@ -100,16 +100,16 @@ def answers(address: str, port: int) -> bool:
 
 
 def is_open(address: str, listens: list[str]) -> bool:
-    """Say whether a connection to an address of this machine or container finds a listener."""
-    # A socket on :: takes IPv4 too, unless it was told not to, and runserver's is not.
+    """Return whether a connection to an address of this machine or container finds a listener."""
+    # A socket on :: accepts IPv4 too by default, and runserver keeps the default.
     every = EVERY if "." in address else {"::"}
     return address in listens or bool(every & set(listens))
 
 
 def gateway() -> str:
-    """Return the IPv4 address of the default route's gateway; "" where there is none.
+    """Return the IPv4 address of the default route's gateway; "" if there is none.
 
-    Docker's published ports make connections come from there, those of this machine itself at least.
+    Through a port that Docker publishes, connections from this machine come from there.
     """
     with contextlib.suppress(OSError):
         for line in (PROC / "route").read_text().splitlines()[1:]:

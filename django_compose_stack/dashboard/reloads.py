@@ -1,4 +1,4 @@
-"""The last reloads, as the development server tells them."""
+"""The last reloads, as the development server reports them."""
 
 import json
 import os
@@ -8,12 +8,12 @@ from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 
 SHOWN = 12
-PATIENCE = 0.5  # seconds
+TIMEOUT = 0.5  # seconds
 STATUS = "/__devserver__/status"
 
 
 class Reload(NamedTuple):
-    """One load of the code. share: its time as a percentage of the longest reload's; 0 for a start, which none is."""
+    """One load of the code. share: its time as a percentage of the longest reload; 0 for a start of the server."""
 
     at: datetime
     what: str
@@ -23,11 +23,11 @@ class Reload(NamedTuple):
 
 
 def recent(address: str, port: int) -> list[Reload] | None:
-    """Return the last reloads, the newest first; None where the server in use does not record them."""
-    # Asking any other server would put a request of this page's own into its log.
+    """Return the last reloads, newest first; None if the server in use does not record them."""
+    # Asking any other server would add a request to its log.
     if "_fast_reload.worker.main" not in sys.modules:
         return None
-    client = HTTPConnection(address, port, timeout=PATIENCE)
+    client = HTTPConnection(address, port, timeout=TIMEOUT)
     try:
         client.request("GET", STATUS)
         history = json.loads(client.getresponse().read())["history"][-SHOWN:]

@@ -1,4 +1,4 @@
-"""The page of a request that failed because migrations wait."""
+"""The error page of a request that failed because of unapplied migrations."""
 
 import traceback
 
@@ -9,12 +9,12 @@ from django.views.debug import ExceptionReporter as DjangoExceptionReporter
 from django_compose_stack.dashboard.database import look
 from django_compose_stack.dashboard.local import has_known_host, why_not_local
 
-UNDEFINED = {"42P01", "42703"}  # SQLSTATE of a table and of a column that is missing
+UNDEFINED = {"42P01", "42703"}  # SQLSTATE of a missing table and of a missing column
 SQLITE_UNDEFINED = ("no such table", "no such column", "has no column named")
 
 
 def is_about_schema(error: BaseException | None) -> bool:
-    """Say whether an error of Postgres or SQLite tells of a table or a column that is missing."""
+    """Return whether an error of Postgres or SQLite is about a missing table or column."""
     if not isinstance(error, ProgrammingError | OperationalError):
         return False
     state = getattr(error.__cause__, "sqlstate", None)
@@ -22,9 +22,9 @@ def is_about_schema(error: BaseException | None) -> bool:
 
 
 class ExceptionReporter(DjangoExceptionReporter):
-    """Django's, but for a missing table or column while migrations wait: then it shows those and a button.
+    """Django's reporter; for a missing table or column it shows the unapplied migrations, if any, and a button.
 
-    Unlike a middleware's process_exception it also sees what fails outside of views.
+    Unlike process_exception of a middleware, it also handles errors outside of views.
     """
 
     def get_traceback_html(self):
@@ -38,20 +38,19 @@ class ExceptionReporter(DjangoExceptionReporter):
         context = {
             "database": database,
             "error": str(self.exc_value).partition("\n")[0],
-            # Not Django's text, which shows every local variable, and to show a queryset is to run its query again.
+            # Not Django's own text: it prints local variables, and printing a queryset runs its query again.
             "traceback": "".join(traceback.format_exception(self.exc_value)),
             "not_local": why_not_local(self.request),
-            # What was sent with any other method would be lost on the way.
+            # The body of any other request would be lost.
             "next": self.request.get_full_path() if self.request.method == "GET" else "",
         }
         return render_to_string("stack/pending.html", context, self.request)
 
 
 class ReportMiddleware:
-    """Let requests be reported by the class above.
+    """Let the class above report errors of requests.
 
-    The setting DEFAULT_EXCEPTION_REPORTER would do it too, but Django imports that while it configures logging, long
-    before there are apps.
+    Not the setting DEFAULT_EXCEPTION_REPORTER: Django imports that while it configures logging, before apps are loaded.
     """
 
     def __init__(self, get_response):

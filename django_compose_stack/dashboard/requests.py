@@ -1,7 +1,7 @@
-"""The requests answered last: how long each took, and how many queries it made.
+"""The last requests: how long each took, and how many queries it made.
 
-They are kept in this process alone, so they begin anew whenever the server loads changed code. What a streaming
-response does after its first byte is not in the figures.
+They are kept in the memory of this process, so the list starts empty after each reload of the code. A streaming response
+is measured up to its first byte.
 """
 
 import threading
@@ -21,7 +21,7 @@ OWN = "/_stack/"
 class Entry(NamedTuple):
     """One request. ms, query_ms: milliseconds; alike: how often its most frequent query was made.
 
-    The path comes without its query string, which may hold a token.
+    path: without the query string, which may contain a token.
     """
 
     at: datetime
@@ -39,17 +39,17 @@ lock = threading.Lock()
 
 
 def recent() -> list[Entry]:
-    """Return the entries, the newest first."""
+    """Return the entries, newest first."""
     with lock:
         return list(reversed(entries))
 
 
 class Queries:
-    """Counts the queries of one request; one wrapper serves all connections of its thread."""
+    """Counts the queries of one request, on all connections of its thread."""
 
     def __init__(self):
         self.seconds = 0.0
-        # Without their parameters: the same text many times is a query in a loop.
+        # Without parameters: the same text many times is a query in a loop.
         self.texts: Counter[str] = Counter()
 
     def __call__(self, execute, sql, params, many, context):
@@ -62,7 +62,7 @@ class Queries:
 
 
 class RequestsMiddleware:
-    """Record each request but the dashboard's own. It comes early in MIDDLEWARE, to see what the later ones cost."""
+    """Record each request except the dashboard's own, with the time that all later middleware takes."""
 
     def __init__(self, get_response):
         self.get_response = get_response

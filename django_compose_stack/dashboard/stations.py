@@ -1,4 +1,4 @@
-"""The parts of the stack from the browser to the database, and the addresses of the web server, as they are now."""
+"""The parts of the stack from the browser to the database, and the addresses of the web server."""
 
 import os
 import re
@@ -18,9 +18,9 @@ OPEN, REFUSED, CLOSED = "open", "refused", "closed"
 
 
 class Station(NamedTuple):
-    """A part. state: OK, WARNING or BROKEN; reason: the state in words.
+    """A part of the stack. state: OK, WARNING or BROKEN; reason: the state in words.
 
-    link: how the part before reaches it. cure: the command that closes what is open to others.
+    link: how the part before reaches it. fix: how to close it to other machines.
     """
 
     title: str
@@ -29,11 +29,11 @@ class Station(NamedTuple):
     reason: str
     facts: tuple[tuple[str, str], ...] = ()
     link: str = ""
-    cure: str = ""
+    fix: str = ""
 
 
 class Addresses(NamedTuple):
-    """Addresses of the web server that share one fate. pairs: interface and URL; state: OPEN, REFUSED or CLOSED."""
+    """Addresses of the web server in the same state: OPEN, REFUSED or CLOSED. pairs: interface and URL."""
 
     place: str
     pairs: tuple[tuple[str, str], ...]
@@ -46,13 +46,13 @@ def url(host: str, port: int) -> str:
 
 
 def shared(port: int) -> str:
-    """Return the address that `make share` opened to the local network; "" where it did not."""
+    """Return the address that `make share` opened to the local network; "" if it is closed."""
     outer = settings.WEB_PORT if network.IN_CONTAINER else port
     return f"{url(settings.SHARED_AT, outer)}/" if settings.SHARED_AT else ""
 
 
 def exposed() -> str:
-    """Return the port that the Dockerfile's EXPOSE names; "" without such a line."""
+    """Return the port in the EXPOSE line of the Dockerfile; "" if there is none."""
     path = settings.BASE_DIR / "Dockerfile"
     found = re.search(r"^EXPOSE +(\S+)", path.read_text() if path.exists() else "", re.M)
     return found[1] if found else ""
@@ -65,9 +65,9 @@ def listens_text(listens: list[str], port: int) -> str:
 
 
 def chain(request: HttpRequest, listens: list[str], database: Database) -> list[Station]:
-    """Return the stations in the order in which a request passes them."""
+    """Return the stations in the order in which a request passes through them."""
     port = int(request.META["SERVER_PORT"])
-    browser = Station("Browser", "you", OK, "It got this page.", (("asked for", request.get_host()),))
+    browser = Station("Browser", "you", OK, "It shows this page.", (("requested", request.get_host()),))
     if network.IN_CONTAINER:
         return [browser, host_station(port), web_station(port, listens), database_station(database)]
     return [browser, process_station(port, listens), database_station(database)]
@@ -76,16 +76,16 @@ def chain(request: HttpRequest, listens: list[str], database: Database) -> list[
 def host_station(port: int) -> Station:
     title, subtitle, host = "Your machine", "published port", settings.WEB_HOST
     if not settings.WEB_PORT:
-        reason = "Compose did not start this container: docker ps tells the address."
-        return Station(title, subtitle, WARNING, reason, (("publishes", "not known in here"),))
+        reason = "Compose did not start this container. docker ps shows its address."
+        return Station(title, subtitle, WARNING, reason, (("publishes", "unknown inside the container"),))
     published = ", ".join(f"{name}:{settings.WEB_PORT}" for name in (host, settings.SHARED_AT) if name)
     facts = (("publishes", published), ("leads to", f"port {port} of web"))
     if settings.SHARED_AT:
         return Station(title, subtitle, WARNING, "Open to the local network.", facts, "http", "make up closes it.")
     if is_loopback(host):
-        return Station(title, subtitle, OK, "Open to this machine alone.", facts, "http")
-    reason = "Open to the whole network, past a firewall such as ufw."
-    return Station(title, subtitle, WARNING, reason, facts, "http", f"WEB_HOST={host} says so.")
+        return Station(title, subtitle, OK, "Open to this machine only.", facts, "http")
+    reason = "Open to the whole network; a firewall such as ufw does not protect it."
+    return Station(title, subtitle, WARNING, reason, facts, "http", f"WEB_HOST={host} opens it. To close it: WEB_HOST=127.0.0.1 in .env, then make up.")
 
 
 def web_station(port: int, listens: list[str]) -> Station:
@@ -93,11 +93,11 @@ def web_station(port: int, listens: list[str]) -> Station:
     facts = (
         ("listens on", listens_text(listens, port)),
         *((each.name, each.address) for each in inside),
-        ("EXPOSE", f"{exposed()}: a label, it opens nothing"),
+        ("EXPOSE", f"{exposed()}: a label that opens no port"),
     )
     reached = any(network.is_open(each.address, listens) for each in inside)
     reason = (
-        "The server answers." if reached else "It listens on the container's own loopback, which nothing else reaches."
+        "The server answers." if reached else "It listens on the container's own loopback, which nothing outside can reach."
     )
     link = f"{settings.WEB_PORT or '…'} → {port}"
     return Station("web", f"container {socket.gethostname()}", OK if reached else WARNING, reason, facts, link)
@@ -110,9 +110,9 @@ def process_station(port: int, listens: list[str]) -> Station:
         ("isolates", "Python packages, not the network"),
     )
     if all(is_loopback(address) for address in listens):
-        return Station("runserver", "no container", OK, "It answers, to this machine alone.", facts, "http")
-    cure = "make up closes it." if settings.SHARED_AT else ""
-    return Station("runserver", "no container", WARNING, "It answers, to the whole network.", facts, "http", cure)
+        return Station("runserver", "no container", OK, "It answers, to this machine only.", facts, "http")
+    fix = "make up closes it." if settings.SHARED_AT else ""
+    return Station("runserver", "no container", WARNING, "It answers, to the whole network.", facts, "http", fix)
 
 
 def database_station(database: Database) -> Station:
@@ -122,33 +122,33 @@ def database_station(database: Database) -> Station:
         return Station("db", subtitle, BROKEN, database.reason, facts, link)
     if database.trouble:
         return Station("db", subtitle, BROKEN, "It answers; the migrations cannot be read.", facts, link)
-    if waiting := len(database.pending):
-        reason = f"It answers; {waiting} migration{'s wait' if waiting > 1 else ' waits'}."
+    if count := len(database.pending):
+        reason = f"It answers; {count} unapplied migration{'s' if count > 1 else ''}."
         return Station("db", subtitle, WARNING, reason, facts, link)
-    return Station("db", subtitle, OK, "It answers, all migrations applied.", facts, link)
+    return Station("db", subtitle, OK, "It answers; all migrations are applied.", facts, link)
 
 
 def is_named(host: str) -> bool:
-    """Say whether Django answers to a host; where ALLOWED_HOSTS is empty it does to localhost."""
+    """Return whether Django accepts a host; with ALLOWED_HOSTS empty, it accepts localhost."""
     return validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS or LOCALHOST)
 
 
 def addresses(port: int, listens: list[str]) -> list[Addresses]:
-    """Return every address of the web server: first those of the machine, then those of the container."""
+    """Return all addresses of the web server: those of the machine, then those of the container."""
     place = "inside the web container" if network.IN_CONTAINER else "this machine"
-    fates: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    states: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for each in network.interfaces():
         interface = each.name if each.kind == "loopback" else f"{each.name}, {each.kind}"
-        fates.setdefault(fate(each, listens), []).append((interface, url(each.address, port)))
-    found = [Addresses(place, tuple(pairs), *key) for key, pairs in fates.items()]
+        states.setdefault(state_of(each, listens), []).append((interface, url(each.address, port)))
+    found = [Addresses(place, tuple(pairs), *key) for key, pairs in states.items()]
     return [*(published() if network.IN_CONTAINER else []), *sorted(found, key=lambda each: each.state != OPEN)]
 
 
 def published() -> list[Addresses]:
-    """Return the addresses of the machine around the container, as far as compose.yaml tells them."""
+    """Return the addresses of the machine that runs the container, as far as they are known inside it."""
     place, host, port = "your machine", settings.WEB_HOST, settings.WEB_PORT
     if not port:
-        why = "Compose did not start this container, so it is not known in here. On your machine: docker ps"
+        why = "Compose did not start this container, so its address is unknown here. On your machine: docker ps"
         return [Addresses(place, (), CLOSED, why)]
     loopback = (("loopback", url("127.0.0.1" if host in network.EVERY else host, port)),)
     here = "compose.yaml publishes the port here. WEB_HOST and WEB_PORT change it."
@@ -159,12 +159,12 @@ def published() -> list[Addresses]:
             Addresses(place, shared, OPEN, "make share opened it to the local network. make up closes it."),
         ]
     if is_loopback(host):
-        closed = f"compose.yaml publishes the port on {host} alone. make share opens it to your phone."
+        closed = f"compose.yaml publishes the port on {host} only. make share opens it to your phone."
         return [
             Addresses(place, loopback, OPEN, here),
             Addresses(place, (("Wi-Fi, Ethernet", url("LAN-ADDRESS", port)),), CLOSED, closed),
         ]
-    lan = f"compose.yaml publishes the port on {host}, for the whole network, because WEB_HOST says so."
+    lan = f"compose.yaml publishes the port on {host}, which WEB_HOST names: open to the whole network."
     if host in network.EVERY:
         others = [("Wi-Fi, Ethernet", url(name, port)) for name in named_hosts()]
         return [Addresses(place, (*loopback, *others), OPEN, lan)]
@@ -172,24 +172,24 @@ def published() -> list[Addresses]:
 
 
 def named_hosts() -> list[str]:
-    """Return the hosts by which other machines may ask for the site."""
+    """Return the host names by which other machines can reach the site."""
     own = [each.address for each in network.interfaces()]
     return [host for host in settings.ALLOWED_HOSTS if host not in ("*", *own) and not is_loopback(host)]
 
 
-def fate(each: network.Interface, listens: list[str]) -> tuple[str, str]:
-    """Say what becomes of a request to an interface's address, and why."""
+def state_of(each: network.Interface, listens: list[str]) -> tuple[str, str]:
+    """Return the state of the address of an interface, and why."""
     inside = network.IN_CONTAINER
     if not network.is_open(each.address, listens):
         if "0.0.0.0" in listens:
-            return CLOSED, "The server listens on 0.0.0.0: every IPv4 address, and none of IPv6."
-        cure = "so nothing outside of this container reaches it" if inside else "make share opens the others"
-        return CLOSED, f"The server listens on {' and '.join(listens) or 'another address'} only: {cure}."
+            return CLOSED, "The server listens on 0.0.0.0: all IPv4 addresses, no IPv6."
+        effect = "nothing outside this container can reach it" if inside else "make share opens the others"
+        return CLOSED, f"The server listens on {' and '.join(listens) or 'another address'} only: {effect}."
     if not is_named(each.address):
-        return REFUSED, "The port is open, but ALLOWED_HOSTS does not name the address: Django answers 400."
+        return REFUSED, "The port is open, but the address is not in ALLOWED_HOSTS: Django answers 400."
     if each.kind == "loopback":
-        whose = "this container alone: its localhost is not your machine's" if inside else "this machine alone"
-        return OPEN, f"For programs of {whose}."
+        where = "inside this container: its localhost is not your machine's" if inside else "on this machine"
+        return OPEN, f"For programs {where}."
     if inside:
-        return OPEN, "For the other containers of this project, and on Linux for your machine."
-    return OPEN, "For every machine of these networks."
+        return OPEN, "For the other containers of this project and, on Linux, for your machine."
+    return OPEN, "For all machines in these networks."

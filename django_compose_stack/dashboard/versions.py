@@ -1,4 +1,4 @@
-"""What is installed against what the lock asks for. What is newer than the lock only the package index knows."""
+"""The installed packages compared with the lock."""
 
 import platform
 import re
@@ -11,7 +11,7 @@ LOCKS = ("requirements.txt", "requirements/dev.txt")
 
 
 class Package(NamedTuple):
-    """A package of the lock. installed: "" where it is not."""
+    """A package of the lock. installed: its version; "" if it is not installed."""
 
     name: str
     installed: str
@@ -30,14 +30,14 @@ def installed(name: str) -> str:
 
 
 def packages() -> list[Package]:
-    """Return the packages that the project runs on, then those of development that differ from the lock."""
+    """Return the packages of production, then those of development that differ from the lock."""
     found: dict[str, Package] = {}
     for lock in LOCKS:
         path = settings.BASE_DIR / lock
         text = path.read_text() if path.exists() else ""
         for name, locked, marker in re.findall(r"^([\w.-]+)==([^\s;\\]+) *(;?)", text, re.M):
             package = Package(name, installed(name), locked)
-            # Behind a marker stands a package for another platform, as a rule.
+            # A package with a marker is usually for another platform.
             is_elsewhere = marker and not package.installed
             if name not in found and not is_elsewhere and (lock == LOCKS[0] or package.differs):
                 found[name] = package

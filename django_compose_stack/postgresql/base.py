@@ -1,7 +1,7 @@
-"""Django's PostgreSQL backend, for development: it waits for a server that is still starting.
+"""Django's PostgreSQL backend for development: it waits for a server that is still starting.
 
-Compose starts the web container beside the database, not after it, because Django loads in the time that the database
-needs. So whatever connects first, runserver, migrate or a script, may be early.
+Compose starts the web container and the database at the same time, because Django loads while the database starts. So
+the first connection, of runserver, migrate or a script, may be too early.
 """
 
 import sys
@@ -10,10 +10,10 @@ import time
 
 from django.db.backends.postgresql import base
 
-PATIENCE = 60  # seconds from the start of this process; a new volume on a slow disk takes several
-GONE = 5  # seconds; a container that has ended has no name in the network, one that restarts gets it back sooner
-PAUSE = 0.05  # seconds
-COMMANDS = {"MainThread", "django-main-thread"}  # the second is where Django's own reloader runs runserver
+START_TIMEOUT = 60  # seconds from the start of this process; a new volume on a slow disk takes several
+NAME_TIMEOUT = 5  # seconds; a stopped container has no name in the network, and a restarting one is back sooner
+PAUSE = 0.05  # seconds between two attempts
+COMMANDS = {"MainThread", "django-main-thread"}  # Django's own reloader runs runserver in the second
 
 started = time.monotonic()
 
@@ -34,11 +34,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def is_worth_waiting(error: Exception) -> bool:
-    """Tell whether a command should try again after this error; a request should not, its browser shows it at once.
+    """Return whether a command should try again after this error. A request should not: the browser shows the error.
 
-    A server that is starting refuses connections, or says that "the database system is" starting or recovering. Any
-    other FATAL, such as a wrong password, does not get better by waiting.
+    A starting server refuses connections, or answers "the database system is starting up" or similar. Waiting does not
+    fix any other FATAL error, such as a wrong password.
     """
     final = "FATAL" in str(error) and "the database system is" not in str(error)
-    patience = GONE if "failed to resolve host" in str(error) else PATIENCE
-    return threading.current_thread().name in COMMANDS and not final and time.monotonic() < started + patience
+    timeout = NAME_TIMEOUT if "failed to resolve host" in str(error) else START_TIMEOUT
+    return threading.current_thread().name in COMMANDS and not final and time.monotonic() < started + timeout

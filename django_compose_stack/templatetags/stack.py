@@ -7,7 +7,7 @@ register = template.Library()
 
 @register.filter
 def ago(moment: datetime) -> str:
-    """Say how long ago a moment was, in one unit: a page without JavaScript does not know the reader's time zone."""
+    """Return how long ago a moment was, in one unit. Without JavaScript the reader's time zone is unknown."""
     seconds = max(0, round((datetime.now(UTC) - moment).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -51,7 +51,7 @@ def test_wrong_password_is_not_waited_for(connect):
 
 
 def test_wait_ends(connect, monkeypatch):
-    monkeypatch.setattr(base, "started", base.time.monotonic() - base.PATIENCE)
+    monkeypatch.setattr(base, "started", base.time.monotonic() - base.START_TIMEOUT)
 
     with pytest.raises(psycopg.OperationalError, match="Connection refused"):
         connect(REFUSED, "a connection")
@@ -61,7 +61,7 @@ def test_server_without_a_name_is_waited_for_shortly(connect, monkeypatch):
     connect(NO_NAME, "a connection")
     assert connect.asked == 2
 
-    monkeypatch.setattr(base, "started", base.time.monotonic() - base.GONE)
+    monkeypatch.setattr(base, "started", base.time.monotonic() - base.NAME_TIMEOUT)
     with pytest.raises(psycopg.OperationalError, match="failed to resolve host"):
         connect(NO_NAME, "a connection")
 

@@ -47,7 +47,7 @@ def test_app_that_exists_is_left_alone(project):
     (project / "apps/blog").mkdir()
     (project / "apps/blog/models.py").write_text("precious")
 
-    with pytest.raises(CommandError, match=r"apps/blog exists already\. Choose another name"):
+    with pytest.raises(CommandError, match=r"apps/blog already exists\. Choose another name"):
         call_command("startapp", "blog", verbosity=0)
 
     assert (project / "apps/blog/models.py").read_text() == "precious"

@@ -9,17 +9,16 @@ from django.db import connections
 from django_compose_stack.health import OK, database_state, wait
 
 LOCK = int.from_bytes(b"migrate")
-TURN = 600  # seconds to wait for another process that migrates
-# A migration that waits for a table's lock holds up every request behind it; better it fails and is tried later.
-# One that needs longer says so itself: SET LOCAL statement_timeout.
+LOCK_TIMEOUT = 600  # seconds to wait for another process that migrates
+# A migration that waits for the lock of a table blocks every request after it; it is better to fail and to try again later.
+# A migration that needs longer sets its own limit: SET LOCAL statement_timeout.
 TIMEOUTS = {"lock_timeout": "5s", "statement_timeout": "15min"}
 
 
 class Command(MigrateCommand):
-    """Django's migrate, once: who comes while another process migrates waits for it, and finds it done.
+    """Django's migrate, safe to run concurrently; it also creates the table of a database cache.
 
-    On Postgres an advisory lock sees to that, and locks and statements have timeouts. It also makes the table of a
-    cache in the database.
+    On Postgres, concurrent runs wait on an advisory lock, then do nothing; locks and statements have timeouts.
     """
 
     def add_arguments(self, parser):
@@ -37,27 +36,27 @@ class Command(MigrateCommand):
 
     @contextmanager
     def turn(self, connection):
-        """Hold the lock and set the timeouts; raise CommandError if the lock is not had in TURN seconds."""
+        """Hold the lock and set the timeouts. Raises CommandError if the lock is still taken after LOCK_TIMEOUT."""
         if connection.vendor != "postgresql":
             yield
             return
 
-        # Asked again and again, because a session that waits inside Postgres holds a snapshot, and CREATE INDEX
-        # CONCURRENTLY of the session that migrates waits for all of those: a deadlock.
+        # Polled: a session that waits inside Postgres holds a snapshot, and CREATE INDEX CONCURRENTLY of the session
+        # that migrates waits for all snapshots, which is a deadlock.
         def taken() -> str:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-                return OK if cursor.fetchone()[0] else "another process migrates this database"
+                return OK if cursor.fetchone()[0] else "another process is migrating this database"
 
-        if (state := wait(taken, TURN, self.stdout.write)) != OK:
-            raise CommandError(f"Gave up after {TURN} s: {state}")
+        if (state := wait(taken, LOCK_TIMEOUT, self.stdout.write)) != OK:
+            raise CommandError(f"Gave up after {LOCK_TIMEOUT} s: {state}")
         try:
             with connection.cursor() as cursor:
                 for name, value in TIMEOUTS.items():
                     cursor.execute(f"SET {name} = '{value}'")
             yield
         finally:
-            # A connection that was lost has released the lock by itself.
+            # A lost connection has already released the lock.
             if connection.is_usable():
                 with connection.cursor() as cursor:
                     for name in TIMEOUTS:

@@ -8,14 +8,14 @@ SPARE = 10  # connections left for backups, psql and a migration
 
 
 class Command(BaseCommand):
-    help = "Says whether this version can serve: the database answers, is migrated, and has connections enough."
+    help = "Checks that this version can serve: the database answers, is migrated, and allows enough connections."
     requires_system_checks = []
 
     def add_arguments(self, parser):
-        parser.add_argument("--wait", type=float, default=0, help="seconds to wait for it; 0 asks once")
+        parser.add_argument("--wait", type=float, default=0, help="seconds to wait until it is ready; 0 checks once")
 
     def handle(self, **options):
-        """Raise CommandError where it is not ready, or not in time."""
+        """Raise CommandError if it is not ready in time."""
         state = wait(self.state, options["wait"], self.stdout.write)
         if state != OK:
             raise CommandError(f"Not ready: {state}")
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         return next((f"{name}: {state}" for name, state in readiness().items() if state != OK), OK)
 
     def check_connections(self) -> None:
-        """Raise CommandError if all threads of all replicas together could ask Postgres for more than it gives."""
+        """Raise CommandError if the threads of all replicas may open more connections than Postgres allows."""
         if connection.vendor != "postgresql":
             return
         with connection.cursor() as cursor:
@@ -35,8 +35,8 @@ class Command(BaseCommand):
         wanted = (settings.WEB_REPLICAS + 1) * settings.WEB_CONCURRENCY * settings.WEB_THREADS
         if wanted > limit:
             raise CommandError(
-                f"WEB_REPLICAS={settings.WEB_REPLICAS} and one more in a deploy, by "
-                f"WEB_CONCURRENCY={settings.WEB_CONCURRENCY} processes, by {settings.WEB_THREADS} threads may open "
-                f"{wanted} connections, and Postgres has {limit} for them. Lower one of the two variables, or raise "
+                f"WEB_REPLICAS={settings.WEB_REPLICAS}, plus one during a deploy, times "
+                f"WEB_CONCURRENCY={settings.WEB_CONCURRENCY} processes, times {settings.WEB_THREADS} threads may open "
+                f"{wanted} connections, and Postgres allows {limit}. Lower one of the two variables, or raise "
                 "max_connections of the db service"
             )

@@ -5,7 +5,7 @@ from django_fast_reload.management.commands.runserver import Command as Runserve
 
 
 class Command(RunserverCommand):
-    """The development server; it migrates a database that has no tables yet, and no other."""
+    """The fast development server. It applies the migrations if the database is empty, and never otherwise."""
 
     def check_migrations(self):
         try:

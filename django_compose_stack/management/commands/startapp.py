@@ -9,9 +9,9 @@ APP_TEMPLATE = Path(__file__).parents[2] / "app_template"
 
 
 class Command(StartappCommand):
-    """Django's startapp, for this layout: the app goes to apps/NAME, is called apps.NAME and is registered.
+    """Django's startapp for this layout: it creates apps/NAME, names it apps.NAME and adds it to INSTALLED_APPS.
 
-    With a directory or a template of its own the command does what Django's does.
+    With a directory or a template given, it does the same as Django's.
     """
 
     def handle(self, **options):
@@ -22,17 +22,17 @@ class Command(StartappCommand):
         try:
             folder.mkdir()
         except FileExistsError as error:
-            raise CommandError(f"apps/{name} exists already. Choose another name.") from error
+            raise CommandError(f"apps/{name} already exists. Choose another name.") from error
         try:
             super().handle(**{**options, "directory": str(folder), "template": str(APP_TEMPLATE)})
         except CommandError:
             folder.rmdir()
             raise
         self.register(f"apps.{name}")
-        self.stdout.write(f"Made apps/{name}. Begin with apps/{name}/models.py, then: make migrations migrate")
+        self.stdout.write(f"Created apps/{name}. Start with apps/{name}/models.py, then: make migrations migrate")
 
     def register(self, app: str) -> None:
-        """Add the app to INSTALLED_APPS, behind the last app of this project; say so where that cannot be done."""
+        """Add the app to INSTALLED_APPS, after the last app of this project; print the line to add if that fails."""
         path = settings.BASE_DIR / "config" / "settings.py"
         text, found = re.subn(
             r'(\nINSTALLED_APPS = \[\n(?:.*\n)*?)((?:    "apps\.\w+",\n)+)\]', rf'\1\2    "{app}",\n]', path.read_text()
@@ -40,4 +40,4 @@ class Command(StartappCommand):
         if found:
             path.write_text(text)
         else:
-            self.stderr.write(f'Add "{app}" to INSTALLED_APPS in config/settings.py: its list has another shape.')
+            self.stderr.write(f'Could not find the list of apps. Add "{app}" to INSTALLED_APPS in config/settings.py.')

@@ -33,7 +33,7 @@ def test_other_addresses_of_this_machine_are_local(monkeypatch):
 @pytest.mark.parametrize("header", local.PROXIED)
 def test_request_of_a_proxy_or_tunnel_is_not_local(header):
     assert (
-        why("127.0.0.1", **{header: "192.0.2.7"}) == "This request came through a proxy, so anybody may have sent it."
+        why("127.0.0.1", **{header: "192.0.2.7"}) == "This request came through a proxy, so any machine may have sent it."
     )
 
 
@@ -45,22 +45,22 @@ def test_gateway_is_local_where_the_port_is_published_on_loopback(container, hos
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "my-laptop"])
-def test_gateway_may_be_anybody_where_the_port_is_open_to_the_network(container, host):
+def test_gateway_may_be_another_machine_where_the_port_is_open_to_the_network(container, host):
     container.WEB_HOST = host
 
-    assert why(GATEWAY) == f"The port is published on {host}, where other machines reach it too."
+    assert why(GATEWAY) == f"The port is published on {host}, where other machines can reach it."
 
 
-def test_gateway_may_be_anybody_while_the_page_is_shared(container):
+def test_gateway_may_be_another_machine_while_the_page_is_shared(container):
     container.SHARED_AT = "192.168.1.5"
 
-    assert why(GATEWAY) == "The port is published on 192.168.1.5, where other machines reach it too."
+    assert why(GATEWAY) == "The port is published on 192.168.1.5, where other machines can reach it."
 
 
-def test_gateway_may_be_anybody_where_compose_did_not_publish(container):
+def test_gateway_may_be_another_machine_where_compose_did_not_publish(container):
     container.WEB_HOST = ""
 
-    assert why(GATEWAY) == "Compose did not start this container, so it cannot know who reaches its port."
+    assert why(GATEWAY) == "Compose did not start this container, so it is unknown which machines can reach its port."
 
 
 @pytest.mark.parametrize("peer", ["172.18.0.4", "192.168.1.9", ""])

@@ -16,12 +16,12 @@ def words(response):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.text))
 
 
-def test_missing_table_while_a_migration_waits_shows_it_and_the_button(browser, unmigrated):
+def test_missing_table_with_an_unapplied_migration_shows_it_and_the_button(browser, unmigrated):
     response = browser.get("/?page=2")
 
     assert response.status_code == 500
     assert "<h1" in response.text
-    assert "1 migration waits" in words(response)
+    assert "1 unapplied migration" in words(response)
     assert "pages.0001_initial" in response.text
     assert '<form method="post" action="/_stack/migrate/">' in response.text
     assert '<input type="hidden" name="next" value="/?page=2">' in response.text
@@ -32,13 +32,13 @@ def test_missing_table_while_a_migration_waits_shows_it_and_the_button(browser, 
 def test_missing_column_does_too(browser, unmigrated):
     response = browser.get("/query/SELECT missing FROM accounts_user/")
 
-    assert "1 migration waits" in words(response)
+    assert "1 unapplied migration" in words(response)
 
 
 def test_form_that_failed_is_not_sent_again(browser, unmigrated):
     response = browser.post("/", {"text": "lost"})
 
-    assert "1 migration waits" in words(response)
+    assert "1 unapplied migration" in words(response)
     assert 'name="next" value=""' in response.text
 
 
@@ -52,20 +52,20 @@ def test_other_machine_gets_the_command_instead(browser, unmigrated):
 @pytest.mark.parametrize(
     ("path", "error"), [("/mistake/", "a mistake of the project"), ("/query/SELECT FROM WHERE/", "syntax error")]
 )
-def test_other_errors_are_djangos_while_a_migration_waits(browser, unmigrated, path, error):
+def test_other_errors_are_djangos_with_an_unapplied_migration(browser, unmigrated, path, error):
     response = browser.get(path)
 
     assert error in response.text
-    assert "migration waits" not in response.text
+    assert "unapplied migration" not in response.text
     assert "Traceback" in response.text
 
 
 @pytest.mark.django_db
-def test_missing_table_is_djangos_while_nothing_waits(browser):
+def test_missing_table_is_djangos_with_all_migrations_applied(browser):
     response = browser.get("/query/SELECT 1 FROM no_such_table/")
 
     assert "no_such_table" in response.text
-    assert "migrations wait" not in response.text
+    assert "unapplied migration" not in response.text
     assert "Traceback" in response.text
 
 

@@ -27,7 +27,7 @@ def test_query_in_a_loop_is_noticed(client):
 
     (entry,) = requests.recent()
     assert (entry.queries, entry.alike) == (7, 7)
-    assert "7 alike: a query in a loop?" in client.get("/_stack/").text
+    assert "7 identical: a query in a loop?" in client.get("/_stack/").text
 
 
 @pytest.mark.django_db

@@ -34,7 +34,7 @@ def test_dashboard_says_that_everything_runs_and_shows_each_part(client):
     assert response.status_code == 200
     assert "<title>Everything runs" in response.text
     assert re.findall(r"<h3>(\w+) <small>", response.text) == ["Browser", "runserver", "db"]
-    assert "It answers, all migrations applied." in words(response)
+    assert "It answers; all migrations are applied." in words(response)
     assert f"{connection.display_name} {connection.get_database_version()[0]}" in response.text
 
 
@@ -84,7 +84,7 @@ def test_dashboard_says_why_the_database_is_down_and_what_to_do(client, no_datab
 
     assert response.status_code == 200
     assert "<title>The database does not answer" in response.text
-    assert "the server is not running. Cure: make up" in words(response)
+    assert "the server is not running. Fix: make up" in words(response)
 
 
 @pytest.mark.parametrize("path", ["/_stack/", "/_stack/migrate/"])
@@ -111,11 +111,11 @@ def test_example_does_not_link_to_a_dashboard_that_is_not_there(client, settings
     assert "dashboard" not in response.text
 
 
-def test_button_applies_what_waits_and_leads_back(client, unmigrated):
+def test_button_applies_the_migrations_and_leads_back(client, unmigrated):
     page = client.get("/_stack/").text
     response = client.post("/_stack/migrate/", {"next": "/?page=2"})
 
-    assert "1 migration waits" in page
+    assert "1 unapplied migration" in page
     assert "pages.0001_initial" in page
     assert (response.status_code, response.headers["Location"]) == (302, "/?page=2")
     assert not Note.objects.exists()
@@ -173,7 +173,7 @@ def test_button_is_not_for_other_machines(client, migrate):
     response = client.post("/_stack/migrate/", REMOTE_ADDR="192.0.2.7")
 
     assert "<button>" not in page.text
-    assert "This request came from 192.0.2.7, which is another machine. So there is no button" in words(page)
+    assert "This request came from 192.0.2.7, which is another machine. Therefore there is no button" in words(page)
     assert response.status_code == 403
     assert "which is another machine. Run: make migrate" in response.text
     migrate.assert_not_called()

@@ -47,9 +47,9 @@ def test_dashboard_knows_where_the_port_is_published(stack):
 
     assert "Everything runs" in page
     assert f"<code>http://127.0.0.1:{stack.port}</code>" in page
-    assert "Open to this machine alone." in page
+    assert "Open to this machine only." in page
     assert "0.0.0.0:8000, every interface" in page
-    assert "8000: a label, it opens nothing" in page
+    assert "8000: a label that opens no port" in page
     assert "db-data" in page
 
 
