@@ -5,10 +5,9 @@ Python 3.9+, standard library only.
 
 import subprocess
 
-from django_compose_stack.host.process import die
-
 from django_compose_stack.data.backups import shown, stamp
 from django_compose_stack.data.server import identifier, literal
+from django_compose_stack.host.process import die
 
 PATIENCE = 10  # seconds
 SLOWEST = 1_000_000  # bytes a second; reading alone takes a small part of that

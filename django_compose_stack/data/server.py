@@ -1,15 +1,16 @@
 """The databases that the data commands work on: without Docker, of compose.yaml, of compose.prod.yaml.
 
-Python 3.9+, standard library only.
+Python 3.8+, standard library only.
 """
 
 import json
 import os
 import subprocess
 
-from django_compose_stack.host.process import die, must, output
+from django_compose_stack.host.process import Failure, must, output, run
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
+from django_compose_stack.production import release, swarm
 
 
 def literal(text):
@@ -36,7 +37,7 @@ class Server:
         self.database = database
 
     def run(self, *words, **options):
-        return subprocess.run([*self.prefix, *words], cwd=ROOT, **options)
+        return run(*self.prefix, *words, **options)
 
     def bound(self, seconds):
         """Return the words that end a command after so many seconds, where ending `run` would leave it running."""
@@ -44,9 +45,9 @@ class Server:
 
     def output(self, *words, **options):
         """Return what a command prints, stripped; exit with its error where it fails."""
-        done = self.run(*words, capture_output=True, text=True, **options)
+        done = self.run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
         if done.returncode:
-            die(f"{words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise Failure(f"{words[0]} failed:\n{done.stderr.strip() or done.stdout.strip()}", "see its message above")
         return done.stdout.strip()
 
     def sql(self, statements, database="postgres"):
@@ -67,9 +68,10 @@ class Server:
 def names(prefix, *variables):
     """Return the values that variables have beside the server."""
     command = " ".join(f'"${name}"' for name in variables)
-    done = subprocess.run([*prefix, "sh", "-c", f"printf '%s\\n' {command}"], cwd=ROOT, capture_output=True, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    done = run(*prefix, "sh", "-c", f"printf '%s\\n' {command}", text=True, **pipes)
     if done.returncode:
-        die(done.stderr.strip())
+        raise Failure(f"the database cannot be asked for its names:\n{done.stderr.strip()}", "make doctor")
     return done.stdout.splitlines()
 
 
@@ -103,12 +105,10 @@ class Docker(Server):
         return ("timeout", "-s", "KILL", str(seconds))
 
     def compose(self, *words, **variables):
-        command = ["docker", "compose", *words]
-        if subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode:
-            die(f"`{' '.join(command)}` failed, see above")
+        must("docker", "compose", *words, env={**os.environ, **variables})
 
     def listed(self, *words):
-        return subprocess.run(["docker", "compose", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        return output("docker", "compose", *words)
 
     def password(self):
         """Return the password that web uses from its next start on."""
@@ -135,16 +135,10 @@ class Production(Docker):
 
     def __init__(self):
         self.folder = ROOT / "backups" / production.stack()
-        self.web = f"{production.stack()}_web"
         super().__init__()
 
     def connect(self):
         self.enter(production.container("db"))
-
-    def version(self):
-        """Return the version that web serves as a service of a stack; empty where it is Compose's."""
-        template = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
-        return output("docker", "service", "inspect", "--format", template, self.web).rpartition(":")[2]
 
     def compose(self, *words, **variables):
         must(*production.compose(*words), env={**production.environment(), **variables})
@@ -153,19 +147,22 @@ class Production(Docker):
         return (production.SECRETS / "postgres_password").read_text().rstrip("\r\n")
 
     def stop_web(self):
-        if self.version():
-            must("docker", "service", "scale", "--detach=false", f"{self.web}=0", stdout=subprocess.DEVNULL)
+        if swarm.serving():
+            scale = f"{production.stack()}_web=0"
+            must("docker", "service", "scale", "--detach=false", scale, stdout=subprocess.DEVNULL)
         else:
             self.compose("stop", "web")
 
     def start_again(self, **variables):
-        if version := self.version():
-            must(*program("rollback", version), env={**production.environment(), **variables})
+        os.environ.update(variables)
+        production.forget()
+        if version := swarm.serving():
+            release.release(version)
         else:
-            self.compose("up", "--detach", "--wait", "db", "web", "nginx", **variables)
+            self.compose("up", "--detach", "--wait", "db", "web", "nginx")
 
     def restart_web(self):
-        if not self.version():
+        if not swarm.serving():
             # Made anew, because an editor may have put another file in the place of the mounted one.
             self.compose("rm", "--force", "--stop", "web")
         self.start_again()

@@ -7,12 +7,11 @@ import subprocess
 import sys
 import time
 
-from django_compose_stack.host.process import die
-from django_compose_stack.host.project import ROOT
-
 from django_compose_stack.data.backups import backup, shown
 from django_compose_stack.data.server import Server, inside
 from django_compose_stack.host import dotfile
+from django_compose_stack.host.process import die
+from django_compose_stack.host.project import ROOT
 
 START = 120  # seconds for a new server to accept connections
 VOLUME = "/var/lib/postgresql"

@@ -1,17 +1,17 @@
 """What the production commands share: production's variables, its secrets, ways to ask the engine.
 
-Python 3.9+, standard library only. DOCKER_HOST and Docker's contexts choose the engine.
+Python 3.8+, standard library only. DOCKER_HOST and Docker's contexts choose the engine.
 """
 
 import functools
 import json
 import os
+import re
 import secrets
 import subprocess
-import sys
 
 from django_compose_stack.host import process
-from django_compose_stack.host.process import die
+from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
 
 FILE = "compose.prod.yaml"
@@ -31,21 +31,21 @@ def output(*command):
     return process.output(*command, env=environment())
 
 
-@functools.cache
+@functools.lru_cache(None)
 def environment():
     """Return the variables for compose.prod.yaml: this process' own, those of .env, and what neither sets.
 
     `docker stack deploy` reads no .env, so Compose is asked what it makes of it.
     """
     command = ["docker", "compose", "-f", FILE, "config", "--environment"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = process.run(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        die(f"Compose cannot read its files: {done.stderr.strip()}")
+        raise Failure(f"Compose cannot read its files:\n{done.stderr.strip()}", f"correct {FILE} or .env")
     found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     found.update(os.environ)
     defaults = {
         "HTTPS": "true" if has_certificate() else "false",
-        "IMAGE": "django-compose-stack",
+        "IMAGE": re.sub("[^a-z0-9]+", "-", ROOT.name.lower()).strip("-") or "site",
         "STACK_NAME": "production",
     }
     for name, value in defaults.items():
@@ -61,10 +61,16 @@ def compose(*words):
     return ["docker", "compose", "--project-name", stack(), "--file", FILE, *words]
 
 
-@functools.cache
+@functools.lru_cache(None)
 def model():
     """Return compose.prod.yaml as Compose reads it."""
     return json.loads(output(*compose("config", "--format", "json")))
+
+
+def forget():
+    """Forget what Compose made of its files and of the environment, which have changed."""
+    environment.cache_clear()
+    model.cache_clear()
 
 
 def container(service):
@@ -75,7 +81,7 @@ def container(service):
         found = output("docker", "ps", "--quiet", *(f"--filter=label={label}" for label in labels))
         if found:
             return found.split()[0]
-    die(f"no container of {stack()}'s {service} runs on this engine. Start it with: make prod-up, or: make deploy")
+    raise Failure(f"no container of {stack()}'s {service} runs on this engine", "make prod-up, or: make deploy")
 
 
 def has_certificate():
@@ -100,7 +106,7 @@ def make_secrets():
             # everybody else of this machine.
             path.chmod(0o644)
     if not has_certificate():
-        print(f"No certificate in {SECRETS.name}/tls_certificate: HTTP alone.", file=sys.stderr)
+        say(f"no certificate in {SECRETS.name}/tls_certificate: HTTP alone")
 
 
 def address():
@@ -109,4 +115,3 @@ def address():
     host = (env.get("ALLOWED_HOSTS") or "localhost").split(",")[0].strip().lstrip(".")
     port = env.get(name) or usual
     return f"{scheme}://{host}" + ("" if port == usual else f":{port}") + "/"
-

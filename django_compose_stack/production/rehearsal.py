@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from django_compose_stack.host.process import die
+from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.production.engine import (
     address,
@@ -17,6 +17,7 @@ from django_compose_stack.production.engine import (
     stack,
 )
 from django_compose_stack.production.files import bring
+from django_compose_stack.production.swarm import serving
 
 
 def up():
@@ -26,7 +27,7 @@ def up():
     migrate = output(*compose("ps", "--all", "--quiet", "migrate"))
     if output("docker", "wait", migrate) != "0":
         run(*compose("logs", "--no-log-prefix", "migrate"))
-        die("the migration failed, see above; web waits until it succeeds. Fix it, then: make prod-up")
+        raise Failure("the migration failed, see above; web waits until it succeeds", "correct it, then: make prod-up")
     must(*compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
     # Changed files of nginx/ are mounted already; it takes them over if they are sound.
     must(*compose("exec", "-T", "nginx", "sh", "/etc/nginx/stack/start", "reload"))
@@ -38,17 +39,13 @@ def execute(service, *words):
     sys.exit(run("docker", "exec", *flags, container(service), *words).returncode)
 
 
-def is_stack():
-    return output("docker", "service", "inspect", f"{stack()}_web") != ""
-
-
 def ps():
-    must(*(["docker", "stack", "ps", "--filter=desired-state=running", stack()] if is_stack() else compose("ps")))
+    must(*(["docker", "stack", "ps", "--filter=desired-state=running", stack()] if serving() else compose("ps")))
 
 
 def logs(*flags):
     commands = [compose("logs", *flags)]
-    if is_stack():
+    if serving():
         log = ["docker", "service", "logs", "--tail=100", *flags]
         commands = [[*log, f"{stack()}_{service}"] for service in ("db", "web", "nginx")]
     readers = [subprocess.Popen(command, cwd=ROOT, env=environment()) for command in commands]
@@ -64,11 +61,10 @@ def logs(*flags):
 
 
 def restart(service):
-    if is_stack():
+    if serving():
         must("docker", "service", "update", "--force", "--quiet", f"{stack()}_{service}")
     else:
         must(*compose("restart", service))
-
 
 
 def down():

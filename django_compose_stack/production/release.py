@@ -4,14 +4,14 @@ import hashlib
 import io
 import json
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
 from pathlib import Path
 
-from django_compose_stack.host.process import die
+from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
+from django_compose_stack.production import swarm
 from django_compose_stack.production.engine import (
     FILE,
     SECRETS,
@@ -26,8 +26,8 @@ from django_compose_stack.production.engine import (
     stack,
 )
 from django_compose_stack.production.files import bring
+from django_compose_stack.production.swarm import inspect, serving, tasks, wait
 
-PATIENCE = 960  # seconds for a migration, whose statements have 900, and for a release to come up
 TRIES = 3  # failed tasks of one service, where there is nothing that the engine could roll back to
 KEPT = 10  # releases whose images stay
 SERVING = ("db", "web", "nginx")
@@ -37,83 +37,13 @@ def image(version):
     return f"{environment()['IMAGE']}:{version}"
 
 
-# --- What the engine says
-
-
-def inspect(service):
-    """Return what the engine knows of a service of the stack; empty where it is not there."""
-    found = output("docker", "service", "inspect", f"{stack()}_{service}")
-    return json.loads(found)[0] if found else {}
-
-
-def tasks(service, *filters):
-    """Return the tasks of a service, newest first."""
-    ids = output("docker", "service", "ps", "--quiet", "--no-trunc", *filters, f"{stack()}_{service}").split()
-    found = json.loads(output("docker", "inspect", "--type=task", *ids) or "[]") if ids else []
-    return sorted(found, key=lambda task: task["CreatedAt"], reverse=True)
-
-
-def version_of(spec):
-    return spec["TaskTemplate"]["ContainerSpec"]["Image"].rpartition(":")[2]
-
-
-def serving():
-    """Return the version that web serves; None where there is no stack."""
-    service = inspect("web")
-    return version_of(service["Spec"]) if service else None
-
-
 def versions():
     """Return (when built, version) of each image of this project that the engine has, newest first."""
     listed = output("docker", "image", "ls", "--format", "{{.CreatedAt}}\t{{.Tag}}", environment()["IMAGE"])
     return sorted((line.split("\t") for line in listed.splitlines()), key=lambda entry: entry[1], reverse=True)
 
 
-def is_up(name):
-    """Say whether a service runs as often as it should, and every task of it as it is specified now."""
-
-    def essence(template):
-        # A task's copy lacks the empty fields.
-        return {field: value for field, value in template["ContainerSpec"].items() if value}
-
-    spec = inspect(name)["Spec"]
-    running = tasks(name, "--filter=desired-state=running")
-    wanted = spec["Mode"].get("Replicated", {}).get("Replicas", 1)
-    return len(running) >= wanted and all(
-        task["Status"]["State"] == "running" and essence(task["Spec"]) == essence(spec["TaskTemplate"])
-        for task in running
-    )
-
-
-def wait(done, problem):
-    """Call done() until it returns something true, and return that; exit with the problem after PATIENCE."""
-    deadline = time.monotonic() + PATIENCE
-    while not (result := done()):
-        if time.monotonic() > deadline:
-            die(f"{problem} within {PATIENCE} s. See: docker stack ps --no-trunc {stack()}")
-        time.sleep(0.5)
-    return result
-
-
-def give_up(problem, task, outcome):
-    """Exit with what went wrong, the last log lines of the task, and what serves now."""
-    # A task that ends well when it is told to end has no error, though it was told so for its health.
-    reason = task["Status"].get("Err") or "it was unhealthy"
-    print(f"stack: {problem}: {reason}. Last log lines:", file=sys.stderr)
-    run("docker", "service", "logs", "--raw", "--tail=20", task["ID"], stdout=sys.stderr)
-    die(outcome)
-
-
 # --- Before anything is changed
-
-
-def check_swarm():
-    swarm = json.loads(output("docker", "info", "--format", "{{json .Swarm}}") or "{}")
-    if not swarm.get("ControlAvailable"):
-        die("this engine manages no Swarm, which a deploy needs, on one machine too. Once: docker swarm init")
-    nodes = json.loads(output("docker", "node", "inspect", *output("docker", "node", "ls", "--quiet").split()))
-    if not any(node["Spec"]["Labels"].get("postgres") == "here" for node in nodes):
-        must("docker", "node", "update", "--label-add=postgres=here", swarm["NodeID"], stdout=subprocess.DEVNULL)
 
 
 def check_nginx():
@@ -129,7 +59,8 @@ def check_nginx():
     command += [service["image"], "sh", "-c", "tar -x -C / && sh /etc/nginx/stack/start check"]
     done = run(*command, input=archive.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
-        die(f"Nginx refuses its files, so nothing was changed:\n{done.stdout.decode().strip()}")
+        problem = f"Nginx refuses its files, so nothing was changed:\n{done.stdout.decode().strip()}"
+        raise Failure(problem, "correct nginx/ or secrets/, then run this again")
 
 
 def new_version():
@@ -214,7 +145,8 @@ def migrate(version):
 
     task = wait(ended, "the migration has not ended")
     if task["Status"]["State"] != "complete":
-        give_up("the migration failed", task, f"{version} was not deployed; {serving()} is what web serves")
+        swarm.show_end("the migration failed", task)
+        raise Failure(f"{version} was not deployed; {serving()} is what web serves", "correct it, then: make deploy")
 
 
 def write_names(folder):
@@ -248,18 +180,19 @@ def release(version):
                 return name, update["State"].replace("_", " ")
             elif update["State"] != "completed":
                 return None
-        return (None, "") if all(is_up(name) for name in SERVING) else None
+        return (None, "") if all(swarm.is_up(name) for name in SERVING) else None
 
     name, outcome = wait(settled, f"{version} has not come up")
     if name:
         task = (failed(name) or tasks(name))[0]
-        give_up(f"{name} of {version} did not become healthy", task, f"{serving()} is what web serves ({outcome})")
+        swarm.show_end(f"{name} of {version} did not become healthy", task)
+        raise Failure(f"{serving()} is what web serves ({outcome})", "correct it, then: make deploy")
     print(f"{version} serves at {address()}")
 
 
 def deploy():
     bring()
-    check_swarm()
+    swarm.check()
     make_secrets()
     check_nginx()
     version = new_version()
@@ -271,16 +204,16 @@ def deploy():
 
 
 def rollback(version=None):
-    check_swarm()
+    swarm.check()
     make_secrets()
     check_nginx()
     if version is None:
         previous = inspect("web").get("PreviousSpec")
-        if not previous or version_of(previous) == serving():
-            die("there is no version before this one. Name one of `make releases`: make rollback VERSION=…")
-        version = version_of(previous)
+        if not previous or swarm.version_of(previous) == serving():
+            raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
+        version = swarm.version_of(previous)
     if not output("docker", "image", "inspect", image(version)):
-        die(f"there is no image {image(version)}. See: make releases")
+        raise Failure(f"there is no image {image(version)}", "name one of: make releases")
     release(version)
 
 
@@ -288,4 +221,3 @@ def show():
     now = serving()
     for built, version in versions():
         print(f"{built[:19]}  {version}{'  serves' if version == now else ''}")
-

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-BUILT_HERE = {"django-compose-stack:local"}
+BUILT_HERE = {"production:local"}
 
 
 @pytest.fixture
@@ -17,11 +17,15 @@ def checks(monkeypatch):
 
 
 def test_images_of_the_stack_are_provided(checks):
-    files = "".join(path.read_text() for path in ROOT.glob("compose*.yaml"))
+    files = "".join((ROOT / options[-1].partition("=")[2]).read_text() for options in checks["compose_files"]())
     used = set(re.findall(r"image: (\S+:\S+)", re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", files))) - BUILT_HERE
     python = re.search(r"^ARG PYTHON_VERSION=(\S+)", (ROOT / "Dockerfile").read_text(), re.M)[1]
 
     assert {*used, f"python:{python}-slim"} - set(checks["IMAGES"]) == set()
+
+
+def test_compose_file_of_production_is_linted(checks):
+    assert ["--file=django_compose_stack/production/starter/compose.prod.yaml"] in checks["compose_files"]()
 
 
 def test_needs_come_first_and_once(checks):

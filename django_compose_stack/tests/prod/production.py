@@ -1,18 +1,21 @@
 """A copy of this checkout whose production is brought up, used and taken away again."""
 
-from django_compose_stack.tests import STACK
 import contextlib
 import http.client
+import os
 import re
 import shutil
+import signal
 import ssl
+import subprocess
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from django_compose_stack.tests.stack.checkout import Checkout, free_port, run, wait_for
+from django_compose_stack.tests import ROOT, STACK
+from django_compose_stack.tests.stack.checkout import Checkout, environment, free_port, run, wait_for
 
 STYLESHEET = re.compile(r'href="(/static/[\w/]+\.[0-9a-f]{12}\.css)"')
 CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
@@ -37,6 +40,10 @@ class Production(Checkout):
             "HTTP_PORT": str(free_port()),
             "HTTPS_PORT": str(free_port()),
         }
+
+    def bring_files(self) -> None:
+        """Write production's files, for a test that changes them before anything runs."""
+        shutil.copytree(ROOT / "django_compose_stack/production/starter", self.path, dirs_exist_ok=True)
 
     def add_certificate(self) -> None:
         """Give it a certificate for localhost that nobody but this test trusts."""
@@ -68,6 +75,22 @@ class Production(Checkout):
     def sql(self, statement: str) -> str:
         """Run SQL as the database's owner over its socket; return rows without headers."""
         return self.exec("db", "psql", "-U", "app", "-d", "app", "-qAtc", statement).strip()
+
+    def followed(self, pattern: str, names: set[str]) -> str:
+        """Follow `make logs` until the pattern has named all of them, press Control-C, return what came after it."""
+        words = ["make", "--no-print-directory", "logs", "MODE=production"]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+        with subprocess.Popen(words, cwd=self.path, env=environment(**self.variables), **options) as process:
+            try:
+                while names:
+                    line = process.stdout.readline()
+                    assert line, f"the logs ended without {names}"
+                    names = names - set(re.findall(pattern, line))
+            finally:
+                # As the terminal does, to all of them.
+                os.killpg(process.pid, signal.SIGINT)
+                said, _ = process.communicate(timeout=60)
+        return said
 
     def containers(self) -> list[str]:
         labels = ["com.docker.compose.project", "com.docker.stack.namespace"]

@@ -2,14 +2,12 @@
 
 import os
 import re
-import signal
-import subprocess
 
 import pytest
 
 from django_compose_stack.tests.prod.load import Load
 from django_compose_stack.tests.prod.production import CAPABILITIES, STYLESHEET
-from django_compose_stack.tests.stack.checkout import environment, run
+from django_compose_stack.tests.stack.checkout import run
 
 DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
 MIGRATION = """
@@ -99,7 +97,13 @@ def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(sta
     [
         ("crashes", "config/wsgi.py", "application =", "raise RuntimeError('broken release')\napplication =", "broken"),
         ("hangs", "config/wsgi.py", "application =", "import time; time.sleep(999)\napplication =", "unhealthy"),
-        ("is unhealthy", "django_compose_stack/health.py", '{"process": OK}', '{"process": OK}, status=500', "unhealthy"),
+        (
+            "is unhealthy",
+            "django_compose_stack/health.py",
+            '{"process": OK}',
+            '{"process": OK}, status=500',
+            "unhealthy",
+        ),
     ],
 )
 def test_bad_release_is_rolled_back_by_itself(quick, name, file, old, new, reason):
@@ -173,18 +177,9 @@ def test_make_ps_and_restart_act_on_the_stack(stack):
 
 
 def test_logs_are_followed_until_control_c(stack):
-    words = ["make", "--no-print-directory", "logs", "MODE=production"]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
-    with subprocess.Popen(words, cwd=stack.path, env=environment(**stack.variables), **options) as process:
-        stack.request("/")
-        services = {"db", "web", "nginx"}
-        while services:
-            line = process.stdout.readline()
-            assert line, f"the logs ended without {services}"
-            services -= set(re.findall(rf"{stack.name}_(\w+)\.", line))
-        # As the terminal does, to all of them.
-        os.killpg(process.pid, signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+    stack.request("/")
+
+    said = stack.followed(rf"{stack.name}_(\w+)\.", {"db", "web", "nginx"})
 
     assert "Traceback" not in said
 

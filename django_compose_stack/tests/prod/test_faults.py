@@ -1,6 +1,5 @@
 """What breaks while visitors read and write; afterwards everything that was acknowledged is there."""
 
-from django_compose_stack.tests import STACK
 import os
 import re
 import time
@@ -8,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.prod.load import THREADS, Load
 from django_compose_stack.tests.prod.production import Production, running
 from django_compose_stack.tests.stack.checkout import run, wait_for
@@ -166,6 +166,7 @@ def test_database_that_is_away(production, way, seconds):
 def test_full_disk_of_the_database(tmp_path):
     """The disk is 200 MB in memory. Writes are refused while it is full; with room again everything goes on."""
     production = Production(tmp_path)
+    production.bring_files()
     path = production.path / "compose.prod.yaml"
     tmpfs = "  postgres:\n    driver_opts: {type: tmpfs, device: tmpfs, o: 'size=200m,uid=999,mode=1777'}\n"
     path.write_text(re.sub(r"  postgres:\n\Z", tmpfs, path.read_text()))

@@ -1,10 +1,10 @@
 """What the running containers may do."""
 
-from django_compose_stack.tests import STACK
 import json
 
 import pytest
 
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.prod.production import CAPABILITIES
 from django_compose_stack.tests.stack.checkout import run
 

@@ -47,6 +47,7 @@ def running(production):
 def test_lost_node_takes_nothing_with_it(nodes, tmp_path):
     """What it was just answering may fail; all else waits at most, and its replicas start on the other two."""
     production = Production(tmp_path)
+    production.bring_files()
     image = f"{production.name}:one"
     try:
         production.run("docker", "build", "--quiet", "--target=prod", f"--tag={image}", ".")

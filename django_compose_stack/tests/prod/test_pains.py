@@ -1,6 +1,5 @@
 from django_compose_stack.tests import STACK
 
-
 """What docs/pains.md claims of production and no other test shows."""
 
 

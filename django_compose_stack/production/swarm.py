@@ -1,0 +1,81 @@
+"""What the Swarm says of the stack, and waiting for it.
+
+Python 3.8+, standard library only.
+"""
+
+import json
+import subprocess
+import sys
+import time
+
+from django_compose_stack.host.process import Failure
+from django_compose_stack.production.engine import must, output, run, stack
+
+PATIENCE = 960  # seconds for a migration, whose statements have 900, and for a release to come up
+
+
+def check():
+    """Exit where the engine manages no Swarm; label the node for the database where none has the label yet."""
+    swarm = json.loads(output("docker", "info", "--format", "{{json .Swarm}}") or "{}")
+    if not swarm.get("ControlAvailable"):
+        raise Failure("this engine manages no Swarm, which a deploy needs, on one machine too", "docker swarm init")
+    nodes = json.loads(output("docker", "node", "inspect", *output("docker", "node", "ls", "--quiet").split()))
+    if not any(node["Spec"]["Labels"].get("postgres") == "here" for node in nodes):
+        must("docker", "node", "update", "--label-add=postgres=here", swarm["NodeID"], stdout=subprocess.DEVNULL)
+
+
+def inspect(service):
+    """Return what the engine knows of a service of the stack; empty where it is not there."""
+    found = output("docker", "service", "inspect", f"{stack()}_{service}")
+    return json.loads(found)[0] if found else {}
+
+
+def tasks(service, *filters):
+    """Return the tasks of a service, newest first."""
+    ids = output("docker", "service", "ps", "--quiet", "--no-trunc", *filters, f"{stack()}_{service}").split()
+    found = json.loads(output("docker", "inspect", "--type=task", *ids) or "[]") if ids else []
+    return sorted(found, key=lambda task: task["CreatedAt"], reverse=True)
+
+
+def version_of(spec):
+    return spec["TaskTemplate"]["ContainerSpec"]["Image"].rpartition(":")[2]
+
+
+def serving():
+    """Return the version that web serves; None where no stack runs."""
+    service = inspect("web")
+    return version_of(service["Spec"]) if service else None
+
+
+def is_up(name):
+    """Say whether a service runs as often as it should, and every task of it as it is specified now."""
+
+    def essence(template):
+        # A task's copy lacks the empty fields.
+        return {field: value for field, value in template["ContainerSpec"].items() if value}
+
+    spec = inspect(name)["Spec"]
+    running = tasks(name, "--filter=desired-state=running")
+    wanted = spec["Mode"].get("Replicated", {}).get("Replicas", 1)
+    return len(running) >= wanted and all(
+        task["Status"]["State"] == "running" and essence(task["Spec"]) == essence(spec["TaskTemplate"])
+        for task in running
+    )
+
+
+def wait(done, problem):
+    """Call done() until it returns something true, and return that; exit with the problem after PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    while not (result := done()):
+        if time.monotonic() > deadline:
+            raise Failure(f"{problem} within {PATIENCE} s", f"look at: docker stack ps --no-trunc {stack()}")
+        time.sleep(0.5)
+    return result
+
+
+def show_end(problem, task):
+    """Print what went wrong, and the last log lines of the task."""
+    # A task that ends well when it is told to end has no error, though it was told so for its health.
+    reason = task["Status"].get("Err") or "it was unhealthy"
+    print(f"stack: {problem}: {reason}. Last log lines:", file=sys.stderr)
+    run("docker", "service", "logs", "--raw", "--tail=20", task["ID"], stdout=sys.stderr)
