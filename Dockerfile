@@ -21,7 +21,7 @@ FROM base AS prod
 RUN --mount=type=cache,target=/root/.cache/uv --mount=from=uv,source=/uv,target=/uv \
     --mount=type=bind,source=.stack,target=.stack --mount=type=bind,source=requirements,target=requirements \
     /uv/bin/uv pip sync --require-hashes --link-mode=copy --compile-bytecode requirements/prod.txt
-# A new volume takes the folder's owner over, so that uploads can be written.
+# A new volume takes the owner of this folder, so that the server can write uploads.
 RUN useradd --uid 10001 --no-create-home app && \
     install -d -o app -g app media
 COPY . .
@@ -41,27 +41,27 @@ RUN --mount=type=cache,target=/root/.cache/uv --mount=from=uv,source=/uv,target=
     --mount=type=bind,source=.stack,target=.stack --mount=type=bind,source=requirements,target=requirements \
     /uv/bin/uv pip sync --require-hashes --link-mode=copy --compile-bytecode requirements/dev.txt && \
     cp requirements/dev.txt /opt/venv/ && \
-    # The owner of the checkout installs into it while it runs. In a layer of its own, chmod would copy it all.
+    # The owner of the checkout installs into this folder later. In a separate layer, chmod would copy all of it.
     chmod -R a+rwX /opt/venv
 RUN useradd --uid 10001 --create-home app && \
     chown app:app /app && chmod -R a+rwX /home/app
-# In the image, not in the environment: it repairs an environment that is broken.
+# Outside /opt/venv, because it also repairs a broken environment.
 COPY --chmod=755 <<'EOF' /usr/local/bin/as-owner
 #!/bin/sh
 # as-owner CMD...: runs CMD in a development container as the owner of the checkout, on the locked requirements.
-# Files it writes then belong to the person who cloned the project, with no uid to configure. On a rootless engine
-# the owner appears as root, and root is right.
+# The files it writes then belong to the person who cloned the project, with no uid to configure. On a rootless engine
+# the owner appears as root, which is right.
 set -eu
 cd /app
 owner=$(stat -c %u .)
 if [ "$(id -u)" = 0 ] && [ "$owner" != 0 ]; then
-    # Programs look their user up by uid; a uid from outside is in no list yet.
+    # Programs look up their user by uid, and this one is not in /etc/passwd yet.
     getent passwd "$owner" >/dev/null || echo "dev:x:$owner:$(stat -c %g .)::/home/app:/bin/bash" >>/etc/passwd
     HOME=$(getent passwd "$owner" | cut -d: -f6)
     export HOME
     exec setpriv --reuid="$owner" --regid="$(stat -c %g .)" --clear-groups "$0" "$@"
 fi
-# An image older than the lock catches up here, so that a pull needs no rebuild to run.
+# Where the image is older than the lock file, install the difference, so that a pull needs no rebuild.
 if ! cmp -s requirements/dev.txt /opt/venv/dev.txt; then
     echo "requirements/dev.txt has changed since the image was built: installing." >&2
     uv pip sync --quiet requirements/dev.txt && cp requirements/dev.txt /opt/venv/

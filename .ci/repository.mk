@@ -1,9 +1,9 @@
 # Targets of this repository, which projects made from it do not have.
 .PHONY: new init test-stack test-prod screenshots
-# The slowest are named, so that a slow one is seen before it is many.
+# Print the slowest tests, so that they are noticed early.
 PYTEST := pytest --durations=15
 SUITES := django_fast_reload/tests/server $(addprefix django_compose_stack/tests/,browser native stack)
-# Playwright is for these alone, and stays out of the environment that everybody installs.
+# Only these need Playwright, so it stays out of the environment that everybody installs.
 BROWSER := uv run --no-project --with-requirements django_compose_stack/tests/browser/requirements.txt python -m
 
 ##@ A project of your own, from this clone
@@ -13,11 +13,11 @@ new init:
 	@$(STACK) $@ $(foreach name,$(GIVEN),"$$$(name)")
 
 ##@ The packages
-test-stack: ## The tests of the packages that take minutes, a Docker engine and Chromium
+test-stack: ## The slow tests: minutes, a Docker engine, Chromium
 	$(STACK) native --test $(BROWSER) $(PYTEST) --numprocesses=2 --dist=loadfile $(SUITES) $(ARGS)
 
 test-prod: ## The tests of production, which make the engine a Swarm of one
 	$(STACK) native --test $(PYTEST) django_compose_stack/tests/prod $(ARGS)
 
-screenshots: ## Take the pictures in docs/ anew, of a stack of their own; needs Docker and Chromium
+screenshots: ## Take the pictures in docs/ again; needs Docker and Chromium
 	$(STACK) native $(BROWSER) django_compose_stack.tests.browser.screenshots

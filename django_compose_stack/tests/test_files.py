@@ -14,8 +14,9 @@ LOCKS = ["requirements.txt", *sorted(f"requirements/{path.name}" for path in (RO
 BROWSER_LOCK = "django_compose_stack/tests/browser/requirements.txt"
 # Commands of the program that no make target is named after: they take a command line of their own.
 WITHOUT_TARGET = {"native", "prod-compose", "prod-exec", "run", "wheels", "write-locks"}
-# Their targets are in .ci/repository.mk.
-IN_REPOSITORY = {"init", "new"}
+# Targets that are no commands of the program.
+OTHER_TARGETS = {".env", "screenshots", "test-prod", "test-stack"}
+MOST_ENTRIES = 24
 DEVELOPMENT = {"DEBUG", "WEB_HOST", "SHARED_AT", "WEB_PORT"}
 SET_BY_DEPLOY = {"REVISION", "VERSION"}
 READ_BY_DEPLOY = {"STACK_NAME"}
@@ -26,7 +27,17 @@ def text(name):
 
 
 def targets():
-    return dict(re.findall(r"^([a-z.][a-z.-]*):.*?## (.+)$", text("Makefile"), re.M))
+    return dict(re.findall(r"^([a-z.][a-z.-]*):.*?## (.+)$", text("Makefile") + text(".ci/repository.mk"), re.M))
+
+
+def tracked():
+    """Return the names of the files that git has. Skips where there is no git that says so."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("no git checkout here, or no git")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("git does not trust this checkout")
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
 
 
 def env_example():
@@ -45,11 +56,11 @@ def settings_variables():
 def test_every_make_target_has_a_help_text():
     rules = set(re.findall(r"^([a-z.][a-z.-]*):(?!=)", text("Makefile"), re.M))
 
-    assert rules == {*targets(), "help"}
+    assert rules - set(targets()) == {"help"}
 
 
 def test_make_targets_are_the_commands_of_the_program():
-    assert set(targets()) - {".env"} == set(COMMANDS) - WITHOUT_TARGET - IN_REPOSITORY
+    assert set(targets()) - OTHER_TARGETS == set(COMMANDS) - WITHOUT_TARGET
 
 
 def test_every_make_target_is_phony_but_the_one_that_makes_a_file():
@@ -66,6 +77,25 @@ def test_make_targets_in_the_readme_exist():
     named = set(re.findall(r"`make ([a-z.-]+)", text("README.md")))
 
     assert named - set(targets()) == set()
+
+
+def test_readme_names_every_top_level_entry_with_its_owner():
+    rows = re.findall(r"^\| (`.+`) \| .+ \| (?:you|the packages|this repository) \|$", text("README.md"), re.M)
+    named = [name for row in rows for name in re.findall(r"`([^`]+?)/?`", row)]
+    entries = {name.partition("/")[0] for name in tracked()}
+
+    assert sorted(named) == sorted(entries)
+    assert len(entries) <= MOST_ENTRIES
+
+
+def test_readme_is_short_and_leads_to_every_document():
+    readme = text("README.md")
+    commands = re.findall(r"^\| `make ", readme, re.M)
+    order = re.findall(r"^\d+\. .*?\]\((docs/[^)]+)\)", readme, re.M)
+
+    assert len(readme.splitlines()) < 150
+    assert len(commands) <= 10
+    assert sorted(order) == sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 
 
 def test_every_variable_is_in_env_example():
@@ -170,11 +200,6 @@ def test_postgres_major_version_is_one():
 
 
 def test_no_tracked_file_has_crlf_line_ends():
-    if not (ROOT / ".git").exists() or not shutil.which("git"):
-        pytest.skip("no git checkout here, or no git")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("git does not trust this checkout")
-    paths = [ROOT / name for name in listed.stdout.split("\0") if name and not name.endswith(".png")]
+    paths = [ROOT / name for name in tracked() if not name.endswith(".png")]
 
-    assert [path.name for path in paths if path.exists() and b"\r\n" in path.read_bytes()] == []
+    assert [path.name for path in paths if b"\r\n" in path.read_bytes()] == []
