@@ -63,16 +63,20 @@ def running_wheels():
 def wheel(folder):
     """Return (file name, bytes) of the wheel of one package, from its source."""
     project = read_project(folder / "pyproject.toml")
-    package = folder.name
-    release = f"{package}-{project['version']}"
-    files = {f"{package}/{name}": (folder / name).read_bytes() for name in sources(folder)}
-    if package == STACK:
+    files = {name: (folder / name).read_bytes() for name in sources(folder)}
+    if folder.name == STACK:
         for kind in starter.KINDS:
-            copies = starter.contents(kind).items()
-            files.update((f"{package}/starter/{kind}/{name}", content) for name, content in copies)
+            files.update((f"starter/{kind}/{name}", content) for name, content in starter.contents(kind).items())
+    return pack(folder.name, project, files, (starter.SOURCE / "LICENSE").read_bytes())
+
+
+def pack(package, project, files, license):
+    """Return (file name, bytes) of a wheel. project: its [project] table. files: {name in the package: bytes}."""
+    release = f"{package}-{project['version']}"
     info = f"{release}.dist-info"
+    files = {f"{package}/{name}": content for name, content in files.items()}
     files[f"{info}/METADATA"] = metadata(project).encode()
-    files[f"{info}/licenses/LICENSE"] = (starter.SOURCE / "LICENSE").read_bytes()
+    files[f"{info}/licenses/LICENSE"] = license
     files[f"{info}/WHEEL"] = WHEEL.encode()
     names = sorted(files)
     files[f"{info}/RECORD"] = record(files, names, info).encode()

@@ -1,0 +1,134 @@
+"""What an update writes: nothing but a function of the project's last commit, the old wheels in it, and the new ones.
+
+So an update that was interrupted is told from a user's own change, and completed by running it again.
+Python 3.8 or newer, standard library only.
+"""
+
+import hashlib
+import io
+import re
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+from django_compose_stack.scaffold.locks import FOLDER
+
+STACK = "django_compose_stack"
+# In the wheel of the stack: what an update merges, and whether that must be in the project already.
+MANAGED = {
+    f"{STACK}/starter/managed/": False,
+    f"{STACK}/starter/debug/": True,
+    f"{STACK}/production/starter/": True,
+}
+# Where a project has the first, it gets those that a new version adds to them.
+PRODUCTION = "compose.prod.yaml"
+# A user's list of files, one a line, that no update touches.
+UNMANAGED = f"{FOLDER}/unmanaged"
+# What names the wheels and their hashes.
+LOCKS = re.compile(
+    r"pyproject\.toml|Pipfile|(.*/)?[\w.-]+\.lock|(.*/)?[\w.-]*requirements[\w.-]*\.txt|requirements/.+\.txt"
+)
+
+
+class Plan:
+    """changes: {path: bytes, or None to delete}, in the order of writing. The others: paths, for the report."""
+
+    def __init__(self):
+        self.changes = {}
+        self.conflicts, self.kept = [], []
+
+
+def make_plan(head, new_wheels):
+    """Return the Plan. head: {path: bytes} of the last commit. new_wheels: {file name: bytes}."""
+    old_wheels = wheels_of(head)
+    plan = Plan()
+    plan.changes.update((f"{FOLDER}/{name}", content) for name, content in new_wheels.items())
+    old, new = managed(old_wheels), managed(new_wheels)
+    labels = ["yours", f"version {version(old_wheels)}", f"new version {version(new_wheels)}"]
+    unmanaged = head.get(UNMANAGED, b"").decode().split()
+    for path in sorted({*old, *new}):
+        if path not in unmanaged:
+            merge(plan, path, old.get(path), head.get(path), new.get(path), labels, head)
+    names = {}
+    for before in old_wheels:
+        (after,) = [name for name in new_wheels if package(name) == package(before)]
+        names.update({before: after, digest(old_wheels[before]): digest(new_wheels[after])})
+    # Last, because a server that runs installs a changed lock: by then all that it names is there.
+    for path in sorted(filter(LOCKS.fullmatch, head), key=lambda path: (path != "pyproject.toml", path)):
+        plan.changes[path] = replace(head[path], names)
+    plan.changes.update((f"{FOLDER}/{name}", None) for name in old_wheels if name not in new_wheels)
+    plan.changes = {path: content for path, content in plan.changes.items() if content != head.get(path)}
+    return plan
+
+
+def wheels_of(head):
+    """Return {file name: bytes} of the wheels in a commit."""
+    pattern = re.compile(rf"{re.escape(FOLDER)}/({STACK}|django_fast_reload)-\S+\.whl")
+    return {Path(path).name: head[path] for path in filter(pattern.fullmatch, head)}
+
+
+def managed(wheels):
+    """Return {path in a project: (bytes, whether only where it is there already)} of what a version manages."""
+    (name,) = [name for name in wheels if name.startswith(f"{STACK}-")]
+    found = {}
+    with zipfile.ZipFile(io.BytesIO(wheels[name])) as archive:
+        for entry in archive.namelist():
+            for folder, is_optional in MANAGED.items():
+                if entry.startswith(folder):
+                    found[entry[len(folder) :]] = archive.read(entry), is_optional
+    return found
+
+
+def package(name):
+    return name.partition("-")[0]
+
+
+def version(wheels):
+    return min(wheels).split("-")[1]
+
+
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def replace(content, names):
+    for before, after in names.items():
+        content = content.replace(before.encode(), after.encode())
+    return content
+
+
+def merge(plan, path, old, mine, new, labels, head):
+    """Decide on one file. old and new: (bytes, is_optional) or None. mine: bytes, or None where the user has none."""
+    base = old and old[0]
+    theirs = new and new[0]
+    if mine is None:
+        # What was there and is gone, the user has deleted.
+        is_wanted = new and (not new[1] or (PRODUCTION in head and path != PRODUCTION and not path.startswith(".")))
+        if base is None and is_wanted:
+            plan.changes[path] = theirs
+    elif theirs in (base, mine):
+        return
+    elif base is None or (theirs is None and mine != base):
+        plan.kept.append(path)
+    elif mine == base:
+        plan.changes[path] = theirs
+    else:
+        plan.changes[path], conflicts = merge_file(mine, base, theirs, labels)
+        if conflicts:
+            plan.conflicts.append(path)
+
+
+def merge_file(mine, base, theirs, labels):
+    """Return the merged bytes, and whether lines overlap; those stand between markers."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, content in (("mine", mine), ("base", base), ("theirs", theirs)):
+            paths.append(Path(folder) / name)
+            paths[-1].write_bytes(content)
+        command = ["git", "-c", "merge.conflictStyle=merge", "merge-file", "-p"]
+        command += [word for label in labels for word in ("-L", label)]
+        done = subprocess.run([*command, *map(str, paths)], cwd=folder, stdout=subprocess.PIPE)
+    if done.returncode > 127 or done.returncode < 0:
+        raise OSError(f"git merge-file ended with {done.returncode}")
+    return done.stdout, done.returncode > 0

@@ -1,0 +1,48 @@
+"""Versions of the stack to update from and to: made from the sources, with some files changed."""
+
+from django_compose_stack.scaffold import starter, wheel
+from django_compose_stack.tests import ROOT
+
+STACK = "django_compose_stack"
+
+
+def make(version, edits=(), requires=()):
+    """Return {file name: bytes} of both wheels of a version.
+
+    edits: {file in the stack's package, such as starter/managed/Makefile: (old, new) text, bytes, or None to leave it
+    out}. requires: what the stack needs besides.
+    """
+    found = {}
+    for package in wheel.PACKAGES:
+        folder = ROOT / package
+        project = wheel.read_project(folder / "pyproject.toml")
+        files = {name: (folder / name).read_bytes() for name in wheel.sources(folder)}
+        files["__init__.py"] = files["__init__.py"].replace(project["version"].encode(), version.encode())
+        project["version"] = version
+        if package == STACK:
+            for kind in starter.KINDS:
+                files.update((f"starter/{kind}/{name}", content) for name, content in starter.contents(kind).items())
+            change(files, dict(edits))
+            project["dependencies"] += requires
+        name, content = wheel.pack(package, project, files, (ROOT / "LICENSE").read_bytes())
+        found[name] = content
+    return found
+
+
+def change(files, edits):
+    for name, edit in edits.items():
+        if edit is None:
+            del files[name]
+        elif isinstance(edit, bytes):
+            files[name] = edit
+        else:
+            old, new = (text.encode() for text in edit)
+            assert files[name].count(old) == 1, (name, old)
+            files[name] = files[name].replace(old, new)
+
+
+def write(folder, wheels):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in wheels.items():
+        (folder / name).write_bytes(content)
+    return folder
