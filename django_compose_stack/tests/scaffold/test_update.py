@@ -16,7 +16,7 @@ from django_compose_stack.tests.scaffold.conftest import Project, new, run
 
 MANAGED = "starter/managed/"
 NEXT = {
-    f"{MANAGED}Makefile": ("help: # List what there is", "help: # List the commands"),
+    f"{MANAGED}Makefile": ("help: # List the targets", "help: # List the commands"),
     f"{MANAGED}compose.yaml": ("restart: on-failure:3", "restart: on-failure:4"),
     f"{MANAGED}Dockerfile": ("ARG PYTHON_VERSION=3.12", "ARG PYTHON_VERSION=3.13"),
     f"{MANAGED}.gitattributes": None,
