@@ -1,6 +1,7 @@
 """Notice that another version of this package was installed while its supervisor runs."""
 
 import os
+import sys
 import time
 
 from .. import package
@@ -31,7 +32,7 @@ class OwnPackage:
             last, found = found, package.digest()
             if found == last:
                 break
-        return found not in ("", self.digest) and compiles()
+        return found not in ("", self.digest) and is_fit()
 
 
 def times() -> list[int]:
@@ -42,17 +43,10 @@ def times() -> list[int]:
         return []
 
 
-def compiles() -> bool:
-    """Tell whether all modules on disk are Python: someone may be working on the package itself."""
-    for folder in package.folders():
-        for name in os.listdir(folder):
-            if name.endswith(".py"):
-                with open(f"{folder}/{name}", "rb") as file:
-                    try:
-                        compile(file.read(), name, "exec")
-                    except (SyntaxError, ValueError):
-                        return False
-    return True
+def is_fit() -> bool:
+    """Import what is on disk in another process: someone may be working on the package itself."""
+    probe = os.posix_spawn(sys.executable, [sys.executable, package.MAIN, "probe"], os.environ)
+    return os.waitpid(probe, 0)[1] == 0
 
 
 FOLDERS = package.folders()
