@@ -31,6 +31,7 @@ TICK = 1.0  # seconds between two scans of the files, in case an event was lost
 TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration
 RETRY = 0.005  # seconds until a busy process is asked again
 MAX_PATHS = 500  # in one message
+CRASH = "The process that loads the project ended by itself: a crash, or os._exit()."
 
 
 def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
@@ -86,8 +87,7 @@ class Supervisor:
             while not self.is_ending:
                 try:
                     self.turn()
-                except Exception:
-                    # A bug of this program must not take the server away either.
+                except Exception:  # A bug of this program must not take the server away either.
                     traceback.print_exc()
                     time.sleep(RETRY)
             self.stop()
@@ -291,7 +291,7 @@ class Supervisor:
         elif self.loader.package.is_replaced():
             self.hand_over(load.changed)
         else:
-            load.fail(ipc.plain_failure("The process that loads the project ended by itself: a crash, or os._exit()."))
+            load.fail(ipc.plain_failure(self.loader.package.missing() or CRASH))
 
     def on_declined(self, message: ipc.Declined) -> None:
         """Let Django's own server do it."""

@@ -34,11 +34,17 @@ class OwnPackage:
                 break
         return found not in ("", self.digest) and is_fit()
 
+    def missing(self) -> str:
+        """Say so where the package was removed; else return nothing."""
+        name = os.path.basename(package.FOLDER)
+        gone = not os.path.exists(package.MAIN)
+        return f"{name} is no longer at {package.FOLDER}. Install it again." if gone else ""
+
 
 def times() -> list[int]:
-    """Return when names in the package's folders changed last."""
+    """Return when names in the package's folders changed last. Nothing can set ctime to an older time."""
     try:
-        return [os.stat(folder).st_mtime_ns for folder in FOLDERS]
+        return [os.stat(folder).st_ctime_ns for folder in FOLDERS]
     except OSError:
         return []
 
