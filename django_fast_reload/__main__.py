@@ -22,6 +22,9 @@ elif sys.argv[1] == "debug":
     from _fast_reload.debugger.host import hold
 
     hold(*json.loads(sys.argv[2]))
+elif sys.argv[1] == "probe":  # whether this version can be switched to
+    import _fast_reload.supervisor.main
+    import _fast_reload.worker.main  # noqa: F401
 else:
     from _fast_reload.worker.main import main
 

@@ -7,9 +7,11 @@ name of its class, then its fields in order.
 import json
 import os
 import socket
+from array import array
 from typing import NamedTuple, TypedDict
 
 MAX_MESSAGE = 192 * 1024  # bytes; the kernel's default send buffer holds 208 KiB
+RIGHTS_SIZE = socket.CMSG_LEN(4 * array("i").itemsize)  # bytes; no message has more than four descriptors
 EDITOR = "vscode://file{path}:{line}"
 
 
@@ -179,6 +181,10 @@ class Failure(TypedDict):
     refusal: str  # what the project said when it ended the process on purpose
 
 
+def plain_failure(text: str) -> Failure:
+    return Failure(title=text, path="", where="", line=0, frames=[], text=text, refusal="")
+
+
 Message = tuple  # one of these
 KINDS = {
     kind.__name__: kind
@@ -207,17 +213,22 @@ def send(sock: socket.socket, message: Message, *fds: int, flags: int = 0) -> No
 
     Raises OSError where the other side is gone, BlockingIOError where `flags` forbid to wait for it.
     """
-    socket.send_fds(sock, [encode(message)], fds, flags)
+    # Not socket.send_fds() and recv_fds(): in Python 3.12 and 3.13 they ignore their flags.
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
+    sock.sendmsg([encode(message)], rights, flags)
 
 
-def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[int]]:
+def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
     """Return the next message and its descriptors; None in place of the message where the other side is gone."""
+    fds = array("i")
     try:
         # Without CLOEXEC every program that the project starts would hold its clients' connections open.
-        data, fds, _, _ = socket.recv_fds(sock, MAX_MESSAGE, 4, flags | socket.MSG_CMSG_CLOEXEC)
+        data, rights, _, _ = sock.recvmsg(MAX_MESSAGE, RIGHTS_SIZE, socket.MSG_CMSG_CLOEXEC)
     except ConnectionError:
         return None, []
-    return (decode(data) if data else None), fds
+    for _, _, found in rights:
+        fds.frombytes(found)
+    return (decode(data) if data else None), list(fds)
 
 
 class Journal:

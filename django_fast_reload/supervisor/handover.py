@@ -44,15 +44,20 @@ class Inheritance:
         return listener
 
 
-def replace(plan: dict, environment: dict[bytes, bytes], inheritance: Inheritance) -> None:
-    """Become the supervisor that is on disk now. Raises OSError where that can't be done."""
-    inheritance.set_inheritable(True)
+def replace(plan: dict, environment: dict[bytes, bytes], inheritance: Inheritance) -> str:
+    """Become the supervisor that is on disk now. Returns only an error text."""
+    what = json.dumps({**plan, "inheritance": asdict(inheritance)})
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    what = json.dumps({**plan, "inheritance": asdict(inheritance)})
     # A signal that comes before the new supervisor has its handlers would end it and leave its children running.
     signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
-    os.execve(sys.executable, [sys.executable, MAIN, "supervise", what], environment)
+    inheritance.set_inheritable(True)
+    try:
+        os.execve(sys.executable, [sys.executable, MAIN, "supervise", what], environment)
+    except OSError as error:
+        inheritance.set_inheritable(False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
+        return str(error)
 
 
 def take(plan: dict) -> Inheritance:
@@ -60,7 +65,8 @@ def take(plan: dict) -> Inheritance:
     fields = plan.pop("inheritance", None)
     if fields is None:
         return Inheritance()
-    inheritance = Inheritance(**fields)
+    # The supervisor before is of another version, and may leave more than this one knows.
+    inheritance = Inheritance(**{name: fields[name] for name in fields.keys() & {*Inheritance.__match_args__}})
     inheritance.set_inheritable(False)
     return inheritance
 

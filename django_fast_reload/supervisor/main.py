@@ -31,6 +31,7 @@ TICK = 1.0  # seconds between two scans of the files, in case an event was lost
 TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration
 RETRY = 0.005  # seconds until a busy process is asked again
 MAX_PATHS = 500  # in one message
+CRASH = "The process that loads the project ended by itself: a crash, or os._exit()."
 
 
 def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
@@ -61,8 +62,7 @@ class Supervisor:
         self.held = handover.Held(self.loop, inherited.held)
         self.checks = ""
         self.next_tick = time.monotonic() + TICK
-        self.is_ending = self.is_waiting_reported = False
-        self.exit_status = 0
+        self.exit_status, self.is_ending, self.is_waiting_reported = 0, False, False
         for fd in inherited.connections:
             self.barrier.expect_request(socket.socket(fileno=fd))
 
@@ -87,8 +87,7 @@ class Supervisor:
             while not self.is_ending:
                 try:
                     self.turn()
-                except Exception:
-                    # A bug of this program must not take the server away either.
+                except Exception:  # A bug of this program must not take the server away either.
                     traceback.print_exc()
                     time.sleep(RETRY)
             self.stop()
@@ -149,12 +148,10 @@ class Supervisor:
                 self.is_waiting_reported = True
                 self.terminal.say("The change waits for the debugger.")
             return
-        paths = self.files.take()
-        if paths:
+        if paths := self.files.take():
             self.judge(paths)
 
     def take_records(self) -> None:
-        """Take in what the live process used so far."""
         if self.live and (records := self.live.journal.read()):
             self.files.add_records(records)
 
@@ -174,6 +171,8 @@ class Supervisor:
             news = [path for path in paths if path.startswith(self.files.folders)][:MAX_PATHS]
             if news and self.live.send(ipc.Changed(news)):
                 self.load.unanswered = set(news)
+            else:
+                self.files.suspect(news)  # It is too busy to listen: try again soon.
 
     def hand_over(self, changed: list[str]) -> None:
         """Become the supervisor of the version that was installed. Returns only where that is impossible."""
@@ -182,13 +181,10 @@ class Supervisor:
         unanswered = [*self.barrier.silent, *self.barrier.waiting]
         busy = [worker.sock for worker in self.loader.lineage.retired]
         busy += [client.connection for client in self.endpoints.clients if not client.is_streaming]
-        try:
-            inheritance = handover.Inheritance.of(
-                self.listener, unanswered, [*busy, *self.held.sockets], self.loader.bytecode, changed
-            )
-            handover.replace(self.plan, self.environment, inheritance)
-        except OSError as error:
-            self.terminal.say(f"The new version could not be started, so the old one goes on: {error}")
+        held = [*busy, *self.held.sockets]
+        inheritance = Inheritance.of(self.listener, unanswered, held, self.loader.bytecode, changed)
+        if error := handover.replace(self.plan, self.environment, inheritance):
+            self.terminal.say(f"The new version could not be started, so the old one stays: {error}")
 
     # ---- messages of the live process
 
@@ -231,8 +227,7 @@ class Supervisor:
         if self.loader.is_fresh and message.failure["refusal"]:
             # The project refuses to start, with sys.exit(): whatever starts it should know at once.
             print(message.failure["refusal"], file=sys.stderr)
-            self.exit_status = 1
-            self.end()
+            self.exit_status, self.is_ending = 1, True
         self.load.fail(message.failure)
 
     def report_failure(self) -> None:
@@ -296,8 +291,7 @@ class Supervisor:
         elif self.loader.package.is_replaced():
             self.hand_over(load.changed)
         else:
-            text = "The process that loads the project ended by itself: a crash, or os._exit()."
-            load.fail(ipc.Failure(title=text, path="", where="", line=0, frames=[], text=text, refusal=""))
+            load.fail(ipc.plain_failure(self.loader.package.missing() or CRASH))
 
     def on_declined(self, message: ipc.Declined) -> None:
         """Let Django's own server do it."""

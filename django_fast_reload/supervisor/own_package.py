@@ -1,6 +1,7 @@
 """Notice that another version of this package was installed while its supervisor runs."""
 
 import os
+import sys
 import time
 
 from .. import package
@@ -31,28 +32,27 @@ class OwnPackage:
             last, found = found, package.digest()
             if found == last:
                 break
-        return found not in ("", self.digest) and compiles()
+        return found not in ("", self.digest) and is_fit()
+
+    def missing(self) -> str:
+        """Say so where the package was removed; else return nothing."""
+        name = os.path.basename(package.FOLDER)
+        gone = not os.path.exists(package.MAIN)
+        return f"{name} is no longer at {package.FOLDER}. Install it again." if gone else ""
 
 
 def times() -> list[int]:
-    """Return when names in the package's folders changed last."""
+    """Return when names in the package's folders changed last. Nothing can set ctime to an older time."""
     try:
-        return [os.stat(folder).st_mtime_ns for folder in FOLDERS]
+        return [os.stat(folder).st_ctime_ns for folder in FOLDERS]
     except OSError:
         return []
 
 
-def compiles() -> bool:
-    """Tell whether all modules on disk are Python: someone may be working on the package itself."""
-    for folder in package.folders():
-        for name in os.listdir(folder):
-            if name.endswith(".py"):
-                with open(f"{folder}/{name}", "rb") as file:
-                    try:
-                        compile(file.read(), name, "exec")
-                    except (SyntaxError, ValueError):
-                        return False
-    return True
+def is_fit() -> bool:
+    """Import what is on disk in another process: someone may be working on the package itself."""
+    probe = os.posix_spawn(sys.executable, [sys.executable, package.MAIN, "probe"], os.environ)
+    return os.waitpid(probe, 0)[1] == 0
 
 
 FOLDERS = package.folders()

@@ -194,6 +194,7 @@ def test_debug_off_is_djangos(fresh_site):
 
     assert len(site.family()) == 2
     assert site.get("/__devserver__/status")[0] == 404
+    assert "DEBUG is off, so there is no fast reload." in site.log.read_text()
 
 
 def test_static_files_are_served_unless_told_otherwise(fresh_site):

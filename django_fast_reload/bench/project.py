@@ -1,10 +1,10 @@
-"""The projects that bench/reload.py edits: one generated, one a copy of this checkout."""
+"""The projects that reload.py edits: one generated, one a copy of this checkout."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 APPS, MODULES = 30, 10  # own apps, and modules in each
 MIDDLE = f"own{APPS // 2}"  # the app whose files are edited: as many are loaded before it as after it
 
@@ -69,7 +69,8 @@ SECRET_KEY = "bench"
 DEBUG = True
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "config.urls"
-SERVER = {{"stock": [], "watchfiles": ["django_watchfiles"], "this": ["devserver"]}}[os.environ["BENCH_SERVER"]]
+APPS = {{"stock": [], "watchfiles": ["django_watchfiles"], "this": ["django_fast_reload"]}}
+SERVER = APPS[os.environ["BENCH_SERVER"]]
 INSTALLED_APPS = [*SERVER, "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
     "django.contrib.sessions", "django.contrib.messages", "django.contrib.staticfiles", "django.contrib.sites",
     *{third_party}, *{own}]
@@ -170,7 +171,7 @@ def generate(root: Path) -> Path:
     files = {
         "manage.py": "import os, sys\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')\n"
         "if os.environ.get('BENCH_SERVER') == 'this':\n"
-        "    from devserver.entry import take_over\n    take_over(sys.argv)\n"
+        "    from django_fast_reload import take_over\n    take_over(sys.argv)\n"
         "from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n",
         "config/__init__.py": "",
         "config/settings.py": SETTINGS.format(third_party=THIRD_PARTY, own=own),
@@ -191,8 +192,8 @@ def generate(root: Path) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text.lstrip("\n"))
-    ignored = shutil.ignore_patterns("tests", "__pycache__")
-    shutil.copytree(ROOT / "django_fast_reload", root / "devserver", ignore=ignored)
+    ignored = shutil.ignore_patterns("tests", "bench", "__pycache__")
+    shutil.copytree(ROOT / "django_fast_reload", root / "django_fast_reload", ignore=ignored)
     return root
 
 

@@ -1,9 +1,9 @@
 """Measure how long a save takes to be live: stock runserver, runserver with django-watchfiles, and this one.
 
-    python bench/reload.py                     the generated project, all servers in turn
-    python bench/reload.py --compose           this project in Compose, on the bind mount
-    python bench/reload.py --compose --kinds view errors requirements
-    python bench/reload.py --edits 40 --kinds view model --svg docs/reload.svg
+    reload.py                     the generated project, all servers in turn
+    reload.py --compose           this project in Compose, on the bind mount
+    reload.py --compose --kinds view errors requirements
+    reload.py --edits 40 --kinds view model --svg docs/reload-bench.svg
 
 Each save writes a number into a file. A client then asks over fresh connections, 5 ms apart, until the answer carries
 that number. The time is from the end of the write to the end of that answer. Refused: connections that failed.
@@ -26,9 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from reload_plot import plot
-from reload_project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
-from reload_stack import EXTRAS, p95
+from plot import plot
+from project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
+from stack import EXTRAS, p95
 
 PAUSE = 0.005  # seconds between two requests
 GIVE_UP = 30.0  # seconds

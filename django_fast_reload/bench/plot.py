@@ -1,4 +1,4 @@
-"""Draw the result of bench/reload.py: one bar a server and kind of edit, on a logarithmic scale."""
+"""Draw the result of reload.py: one bar for each server and kind of edit, on a logarithmic scale."""
 
 from html import escape
 from math import log10
