@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from django_compose_stack.scaffold import starter, wheel
+from django_compose_stack.scaffold.merge import make_plan
 from django_compose_stack.tests import ROOT
 from django_compose_stack.tests.scaffold import releases
 from django_compose_stack.tests.scaffold.conftest import Project, new, run
@@ -193,15 +194,41 @@ def test_file_that_is_not_in_git_is_not_written_over(project, release):
     assert changes(project) == {"justfile": "??"}
 
 
-def test_files_listed_as_unmanaged_are_left(project, release):
-    project.write(".stack/unmanaged", "Makefile\njustfile\n")
+def test_file_that_the_user_wrote_anew_is_left(project, release):
+    project.write("Makefile", "up:\n\tdocker compose up\n")
     project.commit()
-    before = project.read("Makefile")
 
-    project.stack("update", release)
+    done = project.stack("update", release)
 
-    assert project.read("Makefile") == before
-    assert not (project.path / "justfile").exists()
+    assert project.read("Makefile") == "up:\n\tdocker compose up\n"
+    assert "the stack's changed: Makefile\n" in done.stdout
+
+
+def test_project_that_init_has_made_gets_the_changes_of_its_templates():
+    docker = "FROM python:@python@\nRUN one\nRUN two\nRUN three\nRUN four\n@install@\n"
+    old = releases.make(
+        "1.0.0", {f"scaffold/templates/init/{name}": docker.encode() for name in ("Dockerfile", "compose.yaml")}
+    )
+    edits = {
+        "scaffold/templates/init/Dockerfile": docker.replace("three", "3").encode(),
+        f"{MANAGED}justfile": b"up:\n",
+    }
+    head = {f".stack/{name}": content for name, content in old.items()}
+    head[".stack/project.ini"] = b"[project]\ncompose = compose.stack.yaml\ndockerfile = Dockerfile.stack\n"
+    head[".stack/requirements.txt"] = b"./.stack/django_fast_reload-1.0.0-py3-none-any.whl \\\n"
+    filled = docker.replace("@python@", "3.12").replace("@install@", "RUN pip install -r all.txt\nRUN mine")
+    head["Dockerfile.stack"] = filled.encode()
+    head["Dockerfile"] = b"FROM debian\n"
+
+    plan = make_plan(head, releases.make("1.1.0", edits))
+
+    assert {path for path in plan.changes if not path.endswith(".whl")} == {
+        ".stack/requirements.txt",
+        "Dockerfile.stack",
+    }
+    assert plan.changes["Dockerfile.stack"].decode() == filled.replace("three", "3")
+    assert plan.changes[".stack/requirements.txt"] == b"./.stack/django_fast_reload-1.1.0-py3-none-any.whl \\\n"
+    assert plan.conflicts == plan.kept == []
 
 
 def test_changes_that_are_not_committed_are_refused(project, release):
@@ -318,8 +345,6 @@ def test_killed_update_is_completed_by_the_next_one(lived_in, release, written):
 
 
 def test_wheels_are_written_first_and_locks_last():
-    from django_compose_stack.scaffold.plan import make_plan
-
     old = releases.make("1.0.0")
     head = {f".stack/{name}": content for name, content in old.items()}
     for name in starter.KINDS["locks"]:
