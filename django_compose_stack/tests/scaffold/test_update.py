@@ -17,7 +17,7 @@ from django_compose_stack.tests.scaffold.conftest import Project, new, run
 
 MANAGED = "starter/managed/"
 NEXT = {
-    f"{MANAGED}Makefile": ("help: # List what there is", "help: # List the commands"),
+    f"{MANAGED}Makefile": (".DEFAULT_GOAL := help", ".DEFAULT_GOAL := up"),
     f"{MANAGED}compose.yaml": ("restart: on-failure:3", "restart: on-failure:4"),
     f"{MANAGED}Dockerfile": ("ARG PYTHON_VERSION=3.12", "ARG PYTHON_VERSION=3.13"),
     f"{MANAGED}.gitattributes": None,
@@ -91,12 +91,8 @@ def test_locks_name_the_new_wheels_by_their_hashes(project, release):
 @pytest.fixture
 def lived_in(project):
     """The project with its user's changes in it: other intervals, a service more, a file less, production."""
-    project.replace(
-        "compose.yaml", "  # The tests' own server", "  cache:\n    image: redis:8\n\n  # The tests' own server"
-    )
-    project.replace(
-        "compose.yaml", "start_interval: 500ms\n    interval: 30s\n\n", "start_interval: 200ms\n    interval: 60s\n\n"
-    )
+    project.replace("compose.yaml", "\nvolumes:\n", "\n  cache:\n    image: redis:8\n\nvolumes:\n")
+    project.replace("compose.yaml", "interval: 30s\n\nservices", "interval: 60s\n\nservices")
     project.replace("Makefile", "down: ##", "deploy-docs: ## Mine\n\tmkdocs\n\ndown: ##")
     project.replace("Dockerfile", "EXPOSE 8000\n", "EXPOSE 8000\nRUN apt-get install libpq5\n")
     project.replace("config/urls.py", "urlpatterns = [", "# Mine.\nurlpatterns = [")
@@ -171,7 +167,7 @@ def test_overlap_stands_between_markers_and_is_named(project, release):
         in project.read("compose.yaml")
     )
     assert "you and the new version have changed the same lines of compose.yaml.\nFix: edit what stands" in done.stderr
-    assert "List the commands" in project.read("Makefile")
+    assert "DEFAULT_GOAL := up" in project.read("Makefile")
     assert project.stack("update", release, status=1).stderr == done.stderr
 
 
@@ -312,7 +308,7 @@ def test_project_below_the_root_of_its_repository(committed, release, tmp_path):
 
     project.stack("update", release)
 
-    assert "List the commands" in project.read("Makefile")
+    assert "DEFAULT_GOAL := up" in project.read("Makefile")
     assert {name for name in changes(project) if not name.startswith("shop/")} == set()
 
 
