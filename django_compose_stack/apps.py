@@ -9,4 +9,6 @@ class StackConfig(AppConfig):
     name = "django_compose_stack"
 
     def ready(self):
+        from django_compose_stack import checks  # noqa: F401 -- they register themselves
+
         logging.getLogger("django.server").addFilter(is_worth_a_line)

@@ -23,4 +23,4 @@ ROOT = find_root()
 
 def program(*words: str) -> list[str]:
     """Return the command that starts this program again, with the same Python."""
-    return [sys.executable, "-IS", str(ROOT / LAUNCHER), *words]
+    return [sys.executable, "-BIS", str(ROOT / LAUNCHER), *words]

@@ -61,4 +61,4 @@ def main(words):
 
 
 def start_again(python, words):
-    os.execv(python, [python, "-IS", str(ROOT / LAUNCHER), "native", *words])
+    os.execv(python, [python, "-BIS", str(ROOT / LAUNCHER), "native", *words])

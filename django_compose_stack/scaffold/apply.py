@@ -16,7 +16,7 @@ from pathlib import Path
 from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.scaffold import starter
-from django_compose_stack.scaffold.plan import make_plan, version, wheels_of
+from django_compose_stack.scaffold.merge import make_plan, version, wheels_of
 
 NAMED = 8  # files that a message names
 

@@ -37,14 +37,14 @@ def main(origin):
                 f"{origin} has version {new}, and this project has {django_compose_stack.__version__} already",
                 "To go back, git revert the commit that updated it",
             )
-        must(sys.executable, "-IS", "-c", APPLY, *map(str, wheels))
+        must(sys.executable, "-BIS", "-c", APPLY, *map(str, wheels))
 
 
 def gather(origin, folder):
     """Put the two wheels of FROM into a folder, and return their paths, sorted. Raises Failure where it has none."""
     if (origin / wheel.STACK / "pyproject.toml").is_file() and (origin / LAUNCHER).is_dir():
         # Built by the clone's own program, which knows what belongs into them.
-        must(sys.executable, "-IS", str(origin / LAUNCHER), "wheels", str(folder), cwd=origin)
+        must(sys.executable, "-BIS", str(origin / LAUNCHER), "wheels", str(folder), cwd=origin)
     else:
         for place in (origin, origin / LAUNCHER):
             for path in place.glob("*.whl"):

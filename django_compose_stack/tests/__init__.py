@@ -5,4 +5,4 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # The program, to be run in the folder of a project.
-STACK = (sys.executable, "-IS", ".stack")
+STACK = (sys.executable, "-BIS", ".stack")

@@ -10,13 +10,14 @@ import sys
 import pytest
 
 from django_compose_stack.scaffold import starter, wheel
+from django_compose_stack.scaffold.merge import make_plan
 from django_compose_stack.tests import ROOT
 from django_compose_stack.tests.scaffold import releases
 from django_compose_stack.tests.scaffold.conftest import Project, new, run
 
 MANAGED = "starter/managed/"
 NEXT = {
-    f"{MANAGED}Makefile": ("help: # List the targets", "help: # List the commands"),
+    f"{MANAGED}Makefile": (".DEFAULT_GOAL := help", ".DEFAULT_GOAL := up"),
     f"{MANAGED}compose.yaml": ("restart: on-failure:3", "restart: on-failure:4"),
     f"{MANAGED}Dockerfile": ("ARG PYTHON_VERSION=3.12", "ARG PYTHON_VERSION=3.13"),
     f"{MANAGED}.gitattributes": None,
@@ -90,12 +91,8 @@ def test_locks_name_the_new_wheels_by_their_hashes(project, release):
 @pytest.fixture
 def lived_in(project):
     """The project with its user's changes in it: other intervals, a service more, a file less, production."""
-    project.replace(
-        "compose.yaml", "  # The tests' own server", "  cache:\n    image: redis:8\n\n  # The tests' own server"
-    )
-    project.replace(
-        "compose.yaml", "start_interval: 500ms\n    interval: 30s\n\n", "start_interval: 200ms\n    interval: 60s\n\n"
-    )
+    project.replace("compose.yaml", "\nvolumes:\n", "\n  cache:\n    image: redis:8\n\nvolumes:\n")
+    project.replace("compose.yaml", "interval: 30s\n\nservices", "interval: 60s\n\nservices")
     project.replace("Makefile", "down: ##", "deploy-docs: ## Mine\n\tmkdocs\n\ndown: ##")
     project.replace("Dockerfile", "EXPOSE 8000\n", "EXPOSE 8000\nRUN apt-get install libpq5\n")
     project.replace("config/urls.py", "urlpatterns = [", "# Mine.\nurlpatterns = [")
@@ -170,7 +167,7 @@ def test_overlap_stands_between_markers_and_is_named(project, release):
         in project.read("compose.yaml")
     )
     assert "you and the new version have changed the same lines of compose.yaml.\nFix: edit what stands" in done.stderr
-    assert "List the commands" in project.read("Makefile")
+    assert "DEFAULT_GOAL := up" in project.read("Makefile")
     assert project.stack("update", release, status=1).stderr == done.stderr
 
 
@@ -193,15 +190,41 @@ def test_file_that_is_not_in_git_is_not_written_over(project, release):
     assert changes(project) == {"justfile": "??"}
 
 
-def test_files_listed_as_unmanaged_are_left(project, release):
-    project.write(".stack/unmanaged", "Makefile\njustfile\n")
+def test_file_that_the_user_wrote_anew_is_left(project, release):
+    project.write("Makefile", "up:\n\tdocker compose up\n")
     project.commit()
-    before = project.read("Makefile")
 
-    project.stack("update", release)
+    done = project.stack("update", release)
 
-    assert project.read("Makefile") == before
-    assert not (project.path / "justfile").exists()
+    assert project.read("Makefile") == "up:\n\tdocker compose up\n"
+    assert "the stack's changed: Makefile\n" in done.stdout
+
+
+def test_project_that_init_has_made_gets_the_changes_of_its_templates():
+    docker = "FROM python:@python@\nRUN one\nRUN two\nRUN three\nRUN four\n@install@\n"
+    old = releases.make(
+        "1.0.0", {f"scaffold/templates/init/{name}": docker.encode() for name in ("Dockerfile", "compose.yaml")}
+    )
+    edits = {
+        "scaffold/templates/init/Dockerfile": docker.replace("three", "3").encode(),
+        f"{MANAGED}justfile": b"up:\n",
+    }
+    head = {f".stack/{name}": content for name, content in old.items()}
+    head[".stack/project.ini"] = b"[project]\ncompose = compose.stack.yaml\ndockerfile = Dockerfile.stack\n"
+    head[".stack/requirements.txt"] = b"./.stack/django_fast_reload-1.0.0-py3-none-any.whl \\\n"
+    filled = docker.replace("@python@", "3.12").replace("@install@", "RUN pip install -r all.txt\nRUN mine")
+    head["Dockerfile.stack"] = filled.encode()
+    head["Dockerfile"] = b"FROM debian\n"
+
+    plan = make_plan(head, releases.make("1.1.0", edits))
+
+    assert {path for path in plan.changes if not path.endswith(".whl")} == {
+        ".stack/requirements.txt",
+        "Dockerfile.stack",
+    }
+    assert plan.changes["Dockerfile.stack"].decode() == filled.replace("three", "3")
+    assert plan.changes[".stack/requirements.txt"] == b"./.stack/django_fast_reload-1.1.0-py3-none-any.whl \\\n"
+    assert plan.conflicts == plan.kept == []
 
 
 def test_changes_that_are_not_committed_are_refused(project, release):
@@ -285,7 +308,7 @@ def test_project_below_the_root_of_its_repository(committed, release, tmp_path):
 
     project.stack("update", release)
 
-    assert "List the commands" in project.read("Makefile")
+    assert "DEFAULT_GOAL := up" in project.read("Makefile")
     assert {name for name in changes(project) if not name.startswith("shop/")} == set()
 
 
@@ -318,8 +341,6 @@ def test_killed_update_is_completed_by_the_next_one(lived_in, release, written):
 
 
 def test_wheels_are_written_first_and_locks_last():
-    from django_compose_stack.scaffold.plan import make_plan
-
     old = releases.make("1.0.0")
     head = {f".stack/{name}": content for name, content in old.items()}
     for name in starter.KINDS["locks"]:

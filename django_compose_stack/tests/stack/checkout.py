@@ -1,6 +1,6 @@
 """A copy of this checkout to bring up, change and take away again."""
 
-from django_compose_stack.tests import ROOT
+from django_compose_stack.tests import ROOT, STACK
 import contextlib
 import os
 import random
@@ -93,6 +93,10 @@ def wait_for(condition, what: str, timeout: float = 30):
     return result
 
 
+# The same tests on what `new` makes of the repository: TEST_PROJECT=new
+IS_NEW = os.environ.get("TEST_PROJECT") == "new"
+
+
 class Checkout:
     """The project's files, as git would check them out, in a folder and so a Compose project of their own."""
 
@@ -100,14 +104,21 @@ class Checkout:
         self.path = parent / f"stacktest-{random.randbytes(4).hex()}"
         self.name = self.path.name
         self.port = free_port()
+        self.write_files()
+        if owner is not None:
+            for path in (self.path, *self.path.rglob("*")):
+                os.chown(path, owner, owner)
+
+    def write_files(self) -> None:
+        if IS_NEW:
+            run(*STACK, "new", str(self.path))
+            shutil.rmtree(self.path / ".git")
+            return
         files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
         for file in filter(None, files.split("\0")):
             if (ROOT / file).exists():
                 (self.path / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / file, self.path / file)
-        if owner is not None:
-            for path in (self.path, *self.path.rglob("*")):
-                os.chown(path, owner, owner)
 
     def run(self, *command: str, **options):
         return run(*command, cwd=self.path, **{"WEB_PORT": str(self.port), **options})

@@ -4,6 +4,7 @@ So an update that was interrupted is told from a user's own change, and complete
 Python 3.8 or newer, standard library only.
 """
 
+import configparser
 import hashlib
 import io
 import re
@@ -23,8 +24,9 @@ MANAGED = {
 }
 # Where a project has the first, it gets those that a new version adds to them.
 PRODUCTION = "compose.prod.yaml"
-# A user's list of files, one a line, that no update touches.
-UNMANAGED = f"{FOLDER}/unmanaged"
+# What `init` has written instead: files under names that it noted, from templates whose gaps it filled.
+INITIALIZED = f"{FOLDER}/project.ini"
+TEMPLATES = f"{STACK}/scaffold/templates/init/"
 # What names the wheels and their hashes.
 LOCKS = re.compile(
     r"pyproject\.toml|Pipfile|(.*/)?[\w.-]+\.lock|(.*/)?[\w.-]*requirements[\w.-]*\.txt|requirements/.+\.txt"
@@ -44,12 +46,10 @@ def make_plan(head, new_wheels):
     old_wheels = wheels_of(head)
     plan = Plan()
     plan.changes.update((f"{FOLDER}/{name}", content) for name, content in new_wheels.items())
-    old, new = managed(old_wheels), managed(new_wheels)
+    old, new = managed(old_wheels, head), managed(new_wheels, head)
     labels = ["yours", f"version {version(old_wheels)}", f"new version {version(new_wheels)}"]
-    unmanaged = head.get(UNMANAGED, b"").decode().split()
     for path in sorted({*old, *new}):
-        if path not in unmanaged:
-            merge(plan, path, old.get(path), head.get(path), new.get(path), labels, head)
+        merge(plan, path, old.get(path), head.get(path), new.get(path), labels, head)
     names = {}
     for before in old_wheels:
         (after,) = [name for name in new_wheels if package(name) == package(before)]
@@ -68,16 +68,32 @@ def wheels_of(head):
     return {Path(path).name: head[path] for path in filter(pattern.fullmatch, head)}
 
 
-def managed(wheels):
+def managed(wheels, head):
     """Return {path in a project: (bytes, whether only where it is there already)} of what a version manages."""
     (name,) = [name for name in wheels if name.startswith(f"{STACK}-")]
-    found = {}
     with zipfile.ZipFile(io.BytesIO(wheels[name])) as archive:
-        for entry in archive.namelist():
-            for folder, is_optional in MANAGED.items():
-                if entry.startswith(folder):
-                    found[entry[len(folder) :]] = archive.read(entry), is_optional
-    return found
+        return {
+            path: (archive.read(entry), is_optional) for path, entry, is_optional in places(archive.namelist(), head)
+        }
+
+
+def places(entries, head):
+    """Yield (path in the project, entry of the wheel, whether only where it is there already)."""
+    own = {f"{STACK}/starter/managed/.stack/__main__.py": f"{FOLDER}/__main__.py"}
+    if INITIALIZED in head:
+        noted = configparser.ConfigParser(interpolation=None)
+        noted.read_string(head[INITIALIZED].decode())
+        names = {name: value for section in noted.sections() for name, value in noted.items(section)}
+        own[f"{TEMPLATES}compose.yaml"] = names.get("compose")
+        own[f"{TEMPLATES}Dockerfile"] = names.get("dockerfile")
+        own[f"{TEMPLATES}Makefile"] = "Makefile"
+    for entry in entries:
+        if own.get(entry):
+            yield own[entry], entry, True
+            continue
+        for folder, is_optional in MANAGED.items():
+            if entry.startswith(folder) and not (INITIALIZED in head and not is_optional):
+                yield entry[len(folder) :], entry, is_optional
 
 
 def package(name):
@@ -109,7 +125,7 @@ def merge(plan, path, old, mine, new, labels, head):
             plan.changes[path] = theirs
     elif theirs in (base, mine):
         return
-    elif base is None or (theirs is None and mine != base):
+    elif base is None or (theirs is None and mine != base) or not is_derived(mine, base):
         plan.kept.append(path)
     elif mine == base:
         plan.changes[path] = theirs
@@ -117,6 +133,12 @@ def merge(plan, path, old, mine, new, labels, head):
         plan.changes[path], conflicts = merge_file(mine, base, theirs, labels)
         if conflicts:
             plan.conflicts.append(path)
+
+
+def is_derived(mine, base):
+    """Say whether a file was made from the stack's: at least half of its lines are still there."""
+    lines = set(base.splitlines())
+    return 2 * len(lines & set(mine.splitlines())) >= len(lines)
 
 
 def merge_file(mine, base, theirs, labels):
