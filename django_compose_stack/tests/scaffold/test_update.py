@@ -91,7 +91,7 @@ def test_locks_name_the_new_wheels_by_their_hashes(project, release):
 def lived_in(project):
     """The project with its user's changes in it: other intervals, a service more, a file less, production."""
     project.replace(
-        "compose.yaml", "  # The tests' own server", "  cache:\n    image: redis:8\n\n  # The tests' own server"
+        "compose.yaml", "  # A server for the tests", "  cache:\n    image: redis:8\n\n  # A server for the tests"
     )
     project.replace(
         "compose.yaml", "start_interval: 500ms\n    interval: 30s\n\n", "start_interval: 200ms\n    interval: 60s\n\n"
