@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from django_compose_stack.development import in_web, native, web_container
-from django_compose_stack.host.mode import mode
+from django_compose_stack.host.mode import is_inside, mode
 from django_compose_stack.host.process import must, show
 from django_compose_stack.host.project import LAUNCHER, ROOT
 
@@ -35,6 +35,8 @@ def lock(*options):
 
 def install():
     """Give the locked requirements to what runs, and to what runs next."""
+    if is_inside():
+        return in_web("true")
     if mode() == "native":
         return native("true")
     show("docker", "compose", "build", "--quiet")

@@ -6,6 +6,7 @@ Python 3.8 or newer, standard library only.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -22,6 +23,11 @@ def has_engine() -> bool:
     return all(output(*command, timeout=ENGINE_TIMEOUT) for command in commands)
 
 
+def is_inside(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this is the project's own web container, as in a terminal of a development container."""
+    return not environment.get("MODE") and bool(shutil.which("as-owner", path=environment.get("PATH", "")))
+
+
 def mode(environment: Mapping[str, str] = os.environ, has_engine: Callable[[], bool] = has_engine) -> str:
     """Return the mode. Exits where MODE is none of the three.
 
@@ -30,4 +36,6 @@ def mode(environment: Mapping[str, str] = os.environ, has_engine: Callable[[], b
     wanted = environment.get("MODE", "")
     if wanted and wanted not in MODES:
         die(f"MODE has value {wanted!r}. Expected docker, native or production")
+    if is_inside(environment):
+        die("this is the web container, where no engine and no native mode is. Run this command on the host")
     return wanted or ("docker" if has_engine() else "native")

@@ -53,3 +53,14 @@ def test_every_step_of_the_workflow_is_known(checks):
 )
 def test_a_run_without_a_passed_test_does_not_count(checks, line, counts):
     assert bool(checks["CLOSING"].search(line)) is counts
+
+
+def test_dependabot_looks_where_there_is_something():
+    """Its pip looks into a folder and the folders right below it, of which requirements/ is one."""
+    text = (ROOT / ".github/dependabot.yml").read_text()
+    kinds = re.findall(r"package-ecosystem: (\S+)\n +director(?:y|ies): \[?(.+?)\]?\n", text)
+    looked = {kind: folders.split(", ") for kind, folders in kinds}
+
+    files = {"pip": "requirements*.txt", "docker": "Dockerfile", "docker-compose": "compose*.yaml"}
+    for kind, pattern in files.items():
+        assert [folder for folder in looked[kind] if not [*(ROOT / folder[1:]).glob(pattern)]] == [], kind

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from django_compose_stack.cli import COMMANDS
+from django_compose_stack.scaffold import starter
 from django_compose_stack.tests import ROOT
 
 PRODUCTION = "django_compose_stack/production/starter/compose.prod.yaml"
@@ -28,6 +29,12 @@ def text(name):
 
 def targets():
     return dict(re.findall(r"^([a-z.][a-z.-]*):.*?## (.+)$", text("Makefile") + text(".ci/repository.mk"), re.M))
+
+
+def owners():
+    """Return (top-level entry, owner) as README.md has them."""
+    rows = re.findall(r"^\| (`.+`) \| .+ \| (you|the packages|this repository) \|$", text("README.md"), re.M)
+    return [(name, owner) for row, owner in rows for name in re.findall(r"`([^`]+?)/?`", row)]
 
 
 def tracked():
@@ -80,12 +87,17 @@ def test_make_targets_in_the_readme_exist():
 
 
 def test_readme_names_every_top_level_entry_with_its_owner():
-    rows = re.findall(r"^\| (`.+`) \| .+ \| (?:you|the packages|this repository) \|$", text("README.md"), re.M)
-    named = [name for row in rows for name in re.findall(r"`([^`]+?)/?`", row)]
     entries = {name.partition("/")[0] for name in tracked()}
 
-    assert sorted(named) == sorted(entries)
+    assert sorted(name for name, _ in owners()) == sorted(entries)
     assert len(entries) <= MOST_ENTRIES
+
+
+def test_what_is_yours_in_the_readme_is_what_a_new_project_has():
+    made = {name.partition("/")[0] for names in starter.KINDS.values() for name in names} | {"pyproject.toml"}
+
+    # What starts the packages comes with them.
+    assert {name for name, owner in owners() if owner == "you"} == made - {".stack"}
 
 
 def test_readme_is_short_and_leads_to_every_document():

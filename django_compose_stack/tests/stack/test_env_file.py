@@ -5,7 +5,7 @@ import re
 import pytest
 
 KEY = "SECRET_KEY=" + "k" * 50
-NOT_ONE_THING = "has lines that do not mean one thing"
+AMBIGUOUS = "has ambiguous lines: Compose and Django read different values"
 PRINT_PASSWORD = "from django.conf import settings; print(settings.DATABASES['default']['PASSWORD'])"
 # The file, and what is said of it, by Django in the log or by Compose.
 REFUSED = [
@@ -17,11 +17,11 @@ REFUSED = [
     ("CSRF_TRUSTED_ORIGINS=a.com", "CSRF_TRUSTED_ORIGINS has the item 'a.com'. Expected origins with their scheme"),
     ("SECURE_HSTS_SECONDS=1h\nHTTPS=true", "SECURE_HSTS_SECONDS has value '1h'. Expected a whole number"),
     ("DATABASE_URL=postgres://app:pa/ss@db/app", "DATABASE_URL has value 'postgres://app:***@db/app'. Expected"),
-    ("SECRET_KEY=abc$def#ghi", f"{NOT_ONE_THING}:\n  line 1, SECRET_KEY: Compose reads a secret of 7 characters"),
-    ("A=1\nDEBUG=true # for now", f"{NOT_ONE_THING}:\n  line 2, DEBUG: Compose reads 'true', Django reads 'true # for"),
-    ("DEBUG = true", f"{NOT_ONE_THING}:\n  line 1, DEBUG: Compose reads 'true', Django reads nothing"),
-    ("DEBUG=true\nDEBUG=true", f"{NOT_ONE_THING}:\n  line 2, DEBUG: set on line 1 already; delete one of the two"),
-    ("DEBUG", f"{NOT_ONE_THING}:\n  line 1, DEBUG: is not of the form NAME=value"),
+    ("SECRET_KEY=abc$def#ghi", f"{AMBIGUOUS}\n  line 1, SECRET_KEY: Compose reads a secret of 7 characters"),
+    ("A=1\nDEBUG=true # for now", f"{AMBIGUOUS}\n  line 2, DEBUG: Compose reads 'true', Django reads 'true # for"),
+    ("DEBUG = true", f"{AMBIGUOUS}\n  line 1, DEBUG: Compose reads 'true', Django reads nothing"),
+    ("DEBUG=true\nDEBUG=true", f"{AMBIGUOUS}\n  line 2, DEBUG: set on line 1 already; delete one of the two"),
+    ("DEBUG", f"{AMBIGUOUS}\n  line 1, DEBUG: is not of the form NAME=value"),
     ("POSTGRES_PASSWORD='abc", "unterminated quoted value 'abc"),
     ("POSTGRES_PASSWORD=${b:?", '.env: Invalid template: "${b:?"'),
     ("WEB_PORT=80000", "hostPort: 80000"),

@@ -82,7 +82,7 @@ def wrong_word(stack):
     return said(run(sys.executable, "manage.py", "check", cwd=stack.path, check=False, DEBUG="maybe"))
 
 
-@shows("… has lines that do not mean one thing:")
+@shows("… has ambiguous lines: Compose and Django read different values")
 def ambiguous_line(checkout):
     (checkout.path / ".env").write_text("POSTGRES_DB=app # ours\n")
     return said(run(sys.executable, "manage.py", "check", cwd=checkout.path, check=False))
