@@ -26,7 +26,7 @@ def check_configuration(stack: Stack) -> Iterator[Finding]:
         "configuration",
         f"Compose cannot read its files: {error}",
         "No command of the stack works.",
-        "Fix the error in .env or compose.yaml, then check it with: docker compose config --quiet",
+        "Correct the error in .env or compose.yaml, then check it with: docker compose config --quiet",
     )
 
 
@@ -49,7 +49,7 @@ def check_images(stack: Stack) -> Iterator[Finding]:
                 "image",
                 f"the engine has no image {image} and cannot pull it: {last_line(pulled.stderr)}",
                 "Containers are created from it.",
-                "Fix the engine's connection to its registry, or run without Docker: make up MODE=native",
+                "Check the engine's connection to its registry, or run without Docker: make up MODE=native",
             )
 
 
@@ -93,7 +93,7 @@ def check_states(stack: Stack) -> Iterator[Finding]:
                 "container",
                 f"{service} is {what}. Last log lines:\n{lines}",
                 "Services that depend on it do not start.",
-                f"Fix the error above, then: make up. The whole log: docker compose logs {service}",
+                f"Correct the error above, then: make up. The whole log: docker compose logs {service}",
             )
 
 

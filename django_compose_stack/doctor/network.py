@@ -20,6 +20,8 @@ POOLS = [
     *(ipaddress.ip_network(f"172.{second}.0.0/16") for second in range(17, 32)),
     *ipaddress.ip_network("192.168.0.0/16").subnets(new_prefix=20),
 ]
+ONE_PROGRAM = "Only one program can listen on a port, so the page cannot be published there."
+SERVER = "the server that native mode started in this folder"
 DOCKERS = re.compile(r"docker|br-|veth|lo$")
 
 
@@ -81,13 +83,11 @@ def check_port(stack: Stack, address: str, port: int) -> Iterator[Finding]:
     is_own_server = is_native_server(stack, port)
     if container[1] if container else is_own_server and stack.mode == "native":
         return
-    if container:
-        holder = container[0]
-    elif is_own_server:
-        holder = "the server of native mode in this folder, which make down MODE=native stops"
-    else:
-        process = holding_process(stack, port)
-        holder = "process {} ({})".format(*process) if process else "a process of another user"
+    if is_own_server:
+        yield Finding("port", f"port {port} of {address} is taken by {SERVER}", ONE_PROGRAM, "make down MODE=native, then: make up")
+        return
+    process = None if container else holding_process(stack, port)
+    holder = container[0] if container else "process {} ({})".format(*process) if process else "a process of another user"
     yield taken(stack, address, port, holder)
 
 
@@ -117,7 +117,7 @@ def taken(stack: Stack, address: str, port: int, holder: str) -> Finding:
     return Finding(
         "port",
         f"port {port} of {address} is taken by {holder}",
-        "Only one program can listen on a port, so the page cannot be published there.",
+        ONE_PROGRAM,
         f"Stop it, or set WEB_PORT={free} in .env; then: make up",
         None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else apply,
     )

@@ -1,4 +1,4 @@
-"""What a checkout shares with none: the port of its page, and the name of its Compose project.
+"""Keeps checkouts apart: each has its own port for the page, and its own name of the Compose project.
 
 Python 3.8 or newer, standard library only.
 """
@@ -18,7 +18,7 @@ ENV = ROOT / ".env"
 
 
 def bind_error(address, port):
-    """Return the errno with which a bind to a TCP port fails; 0 where it succeeds."""
+    """Return the errno with which a bind to a TCP port fails; 0 if it succeeds."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -30,46 +30,46 @@ def bind_error(address, port):
 
 
 def free_port(address, port, is_taken=lambda number: False):
-    """Return the first free port above `port`; None where there is none.
+    """Return the first free port above `port`; None if there is none.
 
-    is_taken: says of a number that it is not to be had, though nothing listens there.
+    is_taken: returns whether a port is unavailable although nothing listens on it.
     """
     numbers = range(port + 1, LAST + 1)
     return next((number for number in numbers if not bind_error(address, number) and not is_taken(number)), None)
 
 
 def setting(name):
-    """Return a variable as Compose resolves it: the environment's, else .env's; empty where neither has it."""
+    """Return a variable as Compose resolves it, from the environment, else from .env; empty if neither sets it."""
     if name in os.environ:
         return os.environ[name]
     try:
         text = ENV.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-    return {reading.name: reading.compose or "" for reading in dotenv.read(text, os.environ)}.get(name, "")
+    return dotenv.compose_values(text, os.environ).get(name, "")
 
 
 def is_published(port):
-    """Say whether a container publishes the port: an engine without userland proxy listens on none."""
+    """Return whether a container publishes the port. Without userland proxy, the engine does not listen on it."""
     return bool(output("docker", "ps", "--quiet", f"--filter=publish={port}"))
 
 
 def of_page():
-    """Return the port that the page has, or would have."""
+    """Return the port of the page, whether it is running or not."""
     wanted = setting("WEB_PORT")
     return int(wanted) if wanted.isdigit() else USUAL
 
 
 def is_taken(port, has_engine):
-    """Say whether something listens on the port of the page's address, or a container publishes it."""
+    """Return whether a program listens on the port of the page's address, or a container publishes it."""
     taken = bind_error(setting("WEB_HOST") or "127.0.0.1", port) == errno.EADDRINUSE
     return taken or (has_engine and is_published(port))
 
 
 def claim(has_engine):
-    """Write the next free port to .env where the page's is taken, so that every command, Compose and Django agree on it.
+    """Write the next free port to .env if the port of the page is taken, so that Compose, Django and all commands use it.
 
-    For a checkout whose WEB_PORT nobody has set. Returns whether it was taken.
+    Called only while WEB_PORT is not set. Returns whether it wrote a port.
     """
     taken = of_page()
     if not is_taken(taken, has_engine):
@@ -81,21 +81,21 @@ def claim(has_engine):
 
 
 def write(name, value, reason):
-    ENV.touch()  # Where there is none, it is to hold this alone, and not the whole example.
+    ENV.touch()  # A new file contains only this variable, not all of .env.example.
     dotfile.set_variable(ENV, name, value)
     say(f"{reason}, so .env has {name}={value} from now on")
 
 
 def keep_apart(folder, projects):
-    """Give this checkout a Compose project of its own where another folder of the same name has that one.
+    """Write another project name to .env if another folder of the same name already uses this one.
 
-    projects: list of (name, folder), those that the engine has containers of.
+    projects: list of (name, folder), one for each container of the engine.
     """
     name = setting("COMPOSE_PROJECT_NAME") or re.sub("[^a-z0-9_-]", "", folder.name.lower()).lstrip("_-")
     folders = {other for used, other in projects if used == name}
-    # A folder that is gone was moved here, perhaps: then its containers and its data are this checkout's.
+    # If that folder no longer exists, it was probably moved here, and its containers and data are this checkout's.
     if not folders or str(folder) in folders or not any(os.path.isdir(other) for other in folders):
         return
     names = {used for used, _ in projects}
     free = next(f"{name}-{number}" for number in range(2, LAST) if f"{name}-{number}" not in names)
-    write("COMPOSE_PROJECT_NAME", free, f"the containers of project {name} are those of {', '.join(sorted(folders))}")
+    write("COMPOSE_PROJECT_NAME", free, f"project {name} belongs to {', '.join(sorted(folders))}")

@@ -82,7 +82,7 @@ def make():
             remove(VENV)
             command = [uv, "venv", "--quiet", "--python", python] if uv else [python, "-m", "venv"]
             if run(*command, VENV):
-                raise Failure(f"could not create {VENV}", "Fix the error above, then try again")
+                raise Failure(f"could not create {VENV}", "Correct the error above, then try again")
         if uv:
             status = run(uv, "pip", "sync", "--python", PYTHON, "--require-hashes", LOCK)
         else:
@@ -92,7 +92,7 @@ def make():
         if status:
             if usable:
                 STAMP.write_text(json.dumps(before))
-            raise Failure(f"could not install {LOCK.relative_to(ROOT)}", "Fix the error above, then try again")
+            raise Failure(f"could not install {LOCK.relative_to(ROOT)}", "Correct the error above, then try again")
         temporary = STAMP.with_suffix(".new")
         temporary.write_text(json.dumps(dict(wanted(), version=version[:2])))
         temporary.replace(STAMP)

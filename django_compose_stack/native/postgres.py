@@ -162,7 +162,7 @@ class Server:
             return  # Another process took the port first; the caller tries again with another port.
         raise Failure(
             f"{self.name} did not start. Last log lines:\n" + "\n".join(lines[-LOG_LINES:]),
-            f"Fix the error above. The whole log is {self.log}; make reset deletes the database",
+            f"Correct the error above. The whole log is {self.log}; make reset deletes the database",
         )
 
     def free_port(self):
@@ -193,7 +193,7 @@ class Server:
             # If initdb outlives this process, the next one waits until it is done.
             done = ask(*map(str, command), env=ENVIRONMENT, pass_fds=[lock], preexec_fn=enter)
         if done.returncode:
-            raise Failure(f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Fix the error above, then try again")
+            raise Failure(f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Correct the error above, then try again")
         unfinished.rename(self.data)
 
     def knows(self, role, database):

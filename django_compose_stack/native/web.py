@@ -104,7 +104,7 @@ def wait(address):
     lines = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
     raise Failure(
         f"the web server {state}. Last log lines:\n" + "\n".join(lines),
-        "Fix the error above, then: make up. The whole log: make logs",
+        "Correct the error above, then: make up. The whole log: make logs",
     )
 
 

@@ -79,6 +79,19 @@ def test_server_that_native_mode_started_may_hold_the_port(bare, listen_in):
     assert "port" in bare.findings(WEB_PORT=listen_in(bare.root)[1])
 
 
+def test_server_that_native_mode_started_keeps_the_port_from_docker(bare, listen_in):
+    lock = try_lock(bare.root / ".native/web")
+    _, port = listen_in(bare.root, pass_fds=[lock])
+    os.pwrite(lock, f"4711 127.0.0.1:{port}\n".encode(), 0)
+    os.close(lock)
+
+    (found,) = network.check_port(bare.stack({"MODE": "docker"}), "127.0.0.1", int(port))
+
+    assert found.problem == f"port {port} of 127.0.0.1 is taken by the server that native mode started in this folder"
+    assert found.fix == "make down MODE=native, then: make up"
+    assert not found.apply
+
+
 def test_address_of_another_machine_is_found(bare):
     found = bare.findings(WEB_HOST="192.0.2.77")["address"]
 

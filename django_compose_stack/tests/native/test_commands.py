@@ -69,7 +69,7 @@ def test_usage_comes_without_a_command_and_on_request(used):
     assert "--test CMD..." in usage
     assert used(status=2).stderr == usage
     assert used("--test", status=2).stderr == usage
-    assert used("up", "-d", status=2).stderr == f"stack: up does not take '-d'\n{usage}"
+    assert used("up", "-d", status=2).stderr == f"stack: up: unknown argument '-d'\n{usage}"
 
 
 def test_programs_of_the_environment_and_of_postgres_come_first_on_the_path(used):

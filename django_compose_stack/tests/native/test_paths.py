@@ -39,7 +39,7 @@ def test_path_with_a_colon_is_refused(make_checkout):
     checkout = make_checkout("a:b")
 
     assert checkout("true", status=1).stderr == (
-        f"stack: the path {checkout.path} has a colon in it, which PATH cannot hold.\nFix: Rename that folder.\n"
+        f"stack: the path {checkout.path} contains a colon, which PATH cannot contain.\nFix: Rename the folder.\n"
     )
 
 
@@ -72,7 +72,7 @@ def test_read_only_checkout_is_told_and_runs_what_needs_no_change(checkout, moun
     message = checkout("true", status=1).stderr
     checkout.path = original
 
-    assert "Read-only file system. Native mode writes .venv, .native and .postgres" in message
+    assert "Read-only file system. Native mode writes to .venv, .native and .postgres" in message
     assert checkout.query("select v from kept") == "42"
 
 
@@ -91,6 +91,6 @@ def test_full_disk_is_told_and_heals(checkout, mount):
     filler.unlink()
 
     assert "No space left on device" in message or "Check free disk space" in message
-    assert "Cure: " in message
+    assert "Fix: " in message
     assert checkout.query("select 1") == "1"
     checkout("down")

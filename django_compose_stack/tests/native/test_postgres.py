@@ -147,7 +147,7 @@ def test_new_names_get_an_empty_database_and_the_old_one_stays(checkout):
     result = checkout("psql", "-Atc", "select current_database(), current_user", env=new)
 
     assert result.stdout == 'other "db" %|o\'ther\n'
-    assert "what was in another one stays there" in result.stderr
+    assert "the other one keeps its data" in result.stderr
     assert checkout.query("select count(*) from pg_tables where tablename = 'kept'", env=new) == "0"
     assert checkout.query("select v from kept") == "42"
 
@@ -155,7 +155,7 @@ def test_new_names_get_an_empty_database_and_the_old_one_stays(checkout):
 def test_impossible_name_is_told(used):
     message = used("true", status=1, env={"POSTGRES_USER": "pg_forbidden"}).stderr
 
-    assert "POSTGRES_USER 'pg_forbidden' and POSTGRES_DB 'app' could not be made" in message
+    assert "could not create POSTGRES_USER 'pg_forbidden' and POSTGRES_DB 'app'" in message
     assert "is reserved" in message
 
 
@@ -244,7 +244,7 @@ def test_down_ends_a_query_that_runs_and_leaves_no_process(checkout):
 def test_reset_deletes_the_database_and_the_next_command_has_an_empty_one(checkout):
     checkout.query(KEPT)
 
-    assert "the database is deleted" in checkout("reset").stderr
+    assert "the database was deleted" in checkout("reset").stderr
 
     assert processes(checkout.path) == {}
     assert not (checkout.path / ".postgres").exists()

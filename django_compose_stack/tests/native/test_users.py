@@ -1,6 +1,8 @@
 """Who runs it, and whom the files belong to."""
 
+import grp
 import os
+import pwd
 import shutil
 import subprocess
 from contextlib import suppress
@@ -12,17 +14,12 @@ from .conftest import NOBODY, needs_root, processes
 from .test_postgres import KEPT
 from .test_web import page
 
-NAMELESS = 1001  # a uid that no list of users has, as in a container
+TAKEN = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
+NAMELESS = next(uid for uid in range(1001, 60_000) if uid not in TAKEN)  # without a name, as in many containers
 # What Docker's default profile does too: it allows no user namespace to a process in a chroot.
 IN_CHROOT = 'mount --rbind / "$0" && exec chroot "$0" "$@"'
 
 pytestmark = needs_root
-
-
-@pytest.fixture(autouse=True)
-def is_nameless():
-    with pytest.raises(KeyError):
-        __import__("pwd").getpwuid(NAMELESS)
 
 
 def uids(checkout):
@@ -110,8 +107,8 @@ def test_nameless_user_without_user_namespaces_is_told_what_to_do(make_checkout,
 
     assert result.returncode == 1
     assert result.stderr.endswith(
-        "stack: user 1001 has no name in /etc/passwd, and this system forbids user namespaces.\n"
-        "Cure: Run as an ordinary user who has a name, or set DATABASE_URL to a database elsewhere.\n"
+        f"stack: user {NAMELESS} has no name in /etc/passwd, and this system forbids user namespaces.\n"
+        "Fix: Run it as an ordinary user who has a name, or set DATABASE_URL to another database.\n"
     )
 
 
@@ -123,7 +120,7 @@ def test_checkout_of_another_user_is_told(make_checkout):
 
     assert message == (
         f"stack: {checkout.path}/.native: Permission denied. "
-        "Native mode writes .venv, .native and .postgres; run it as the owner of this folder.\n"
+        "Native mode writes to .venv, .native and .postgres; run it as the owner of this folder.\n"
     )
 
 

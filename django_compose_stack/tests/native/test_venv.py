@@ -70,7 +70,7 @@ def test_lock_that_cannot_be_installed_leaves_what_was(checkout):
     message = checkout("true", status=1).stderr
     lock.write_text(full)
 
-    assert "requirements/native.txt could not be installed" in message
+    assert "could not install requirements/native.txt" in message
     assert checkout("true", env={"UV_OFFLINE": "1"}).stderr == ""
 
 
@@ -86,7 +86,7 @@ def test_wrong_hash_is_refused_and_what_runs_can_be_ended(checkout):
     assert processes(checkout.path) == {}
 
     assert "Hash mismatch" in message
-    assert "Cure: Mend what is said above, then run this again." in message
+    assert "Fix: Correct the error above, then try again." in message
 
 
 def test_renamed_checkout_heals_while_its_server_runs(checkout):
@@ -116,7 +116,7 @@ def test_renamed_checkout_heals_while_its_server_runs(checkout):
 def test_broken_environment_heals(used, break_it):
     break_it(used.path / ".venv")
 
-    assert "making .venv with Python 3." in used("pytest", "--version").stderr
+    assert "creating .venv with Python 3." in used("pytest", "--version").stderr
 
 
 def test_killed_installation_heals(checkout):
@@ -146,7 +146,7 @@ def test_several_at_once_make_one_environment_and_one_database(checkout):
 
     assert [output for output, _ in results] == ["1\n"] * 3
     errors = "".join(errors for _, errors in results)
-    assert errors.count("making .venv") == errors.count("creating the database") == 1
+    assert errors.count("creating .venv") == errors.count("creating the database") == 1
     assert "waiting for another command" in errors
 
 
@@ -176,7 +176,7 @@ def test_old_python_may_begin(checkout, tmp_path):
     (tmp_path / "python3").symlink_to(pyenv("3.8"))
     checkout.environment["PATH"] = f"{tmp_path}:{checkout.environment['PATH']}"
 
-    assert "making .venv with Python 3.1" in checkout("true").stderr
+    assert "creating .venv with Python 3.1" in checkout("true").stderr
 
 
 def test_missing_python_is_told_with_what_was_found(checkout, tmp_path):
@@ -191,10 +191,10 @@ def test_missing_python_is_told_with_what_was_found(checkout, tmp_path):
 
     version = old.parents[1].name
     assert message.startswith(
-        "stack: Python 3.12 or newer was not found. Found\n"
+        "stack: could not find Python 3.12 or newer. Found\n"
         f"  {shim}: does not run, or has no venv module\n"
         f"  {tmp_path}/python3: {version}\n"
-        "Cure: Install it, with its venv module, and run this again. For example: uv python install 3.13, "
+        "Fix: Install it, with its venv module, then try again. For example: uv python install 3.13, "
     )
 
 

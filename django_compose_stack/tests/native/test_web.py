@@ -109,7 +109,7 @@ def test_logs_show_both_and_follow(running):
 
 
 def test_logs_before_the_first_start(used, checkout):
-    message = "stack: there is no log yet.\nFix: make up starts what writes one.\n"
+    message = "stack: there is no log yet.\nFix: Start the servers first: make up.\n"
 
     assert checkout("logs", status=1).stderr == message
 
@@ -124,7 +124,7 @@ def test_taken_port_names_its_holder_and_the_variable(used):
     end(holder)
     holder.stdout.close()
     assert f"port {used.port} of 127.0.0.1 is taken by " in message
-    assert "Cure: Stop it, or set WEB_PORT=" in message
+    assert "Fix: Stop it, or set WEB_PORT=" in message
     assert f"process {holder.pid} (" in message or "a process of another user" in message
     assert web_processes(used) == []
 
@@ -133,8 +133,8 @@ def test_taken_port_names_its_holder_and_the_variable(used):
 def test_address_of_no_interface_is_refused(used, host):
     message = used("up", status=1, env={"WEB_HOST": host}).stderr
 
-    assert message.startswith(f"stack: WEB_HOST '{host}' with WEB_PORT {used.port} cannot be listened on: ")
-    assert message.endswith("Cure: Set them in .env as .env.example says; 127.0.0.1 and 8000 are the usual ones.\n")
+    assert message.startswith(f"stack: cannot listen on WEB_HOST '{host}', WEB_PORT {used.port}: ")
+    assert message.endswith("Fix: Set them in .env as .env.example describes; the defaults are 127.0.0.1 and 8000.\n")
 
 
 def test_broken_project_shows_the_end_of_its_log_and_heals(checkout):
@@ -148,7 +148,7 @@ def test_broken_project_shows_the_end_of_its_log_and_heals(checkout):
 
     assert "stack: the web server " in message
     assert "RuntimeError: on purpose" in message
-    assert "Fix: Correct what it says, then: make up. All of it: make logs." in message
+    assert "Fix: Correct the error above, then: make up. The whole log: make logs." in message
     assert page(checkout.port)[0] == 200
 
 
