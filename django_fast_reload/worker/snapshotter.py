@@ -10,6 +10,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import FileFinder
@@ -38,7 +39,7 @@ class Snapshotter:
         self.is_paused = False  # no snapshots from here on, and no message about it
         self.thresholds = gc.get_threshold()
         gc.set_threshold(*COLLECT_RARELY)
-        self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
+        self.inherited = {identity(status, fd) for fd, status in descriptors()}
 
     def finish(self) -> None:
         """Collect garbage as the interpreter does, from the first request on; leave it where the project decided."""
@@ -66,10 +67,9 @@ class Snapshotter:
         if len(os.listdir("/proc/self/task")) > 1:
             names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
             return f"a module started a thread ({', '.join(names) or 'not of Python'})"
-        for number in os.listdir("/proc/self/fd"):
-            if number in self.inherited or int(number) in (self.recorder.sock.fileno(), self.recorder.journal.fd):
-                continue
-            if is_shared_badly(int(number)):
+        own = (self.recorder.sock.fileno(), self.recorder.journal.fd)
+        for fd, status in descriptors():
+            if fd not in own and is_shared_badly(fd, status) and identity(status, fd) not in self.inherited:
                 return "a module opened a connection, a pipe or a database"
         with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:
             if file.read():
@@ -178,11 +178,22 @@ def is_logging_configured_now() -> bool:
     return logging is not None and logging._lock._is_owned()
 
 
-def is_shared_badly(fd: int) -> bool:
-    try:
-        mode, flags = os.fstat(fd).st_mode, fcntl.fcntl(fd, fcntl.F_GETFL)
-    except OSError:
-        return False  # the descriptor of the listing itself
+def descriptors() -> Iterator[tuple[int, os.stat_result]]:
+    """Yield each open descriptor, and what it leads to."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the listing itself
+            yield int(name), os.fstat(int(name))
+
+
+def identity(status: os.stat_result, fd: int) -> tuple:
+    """Return what tells an open file, pipe or socket from others; its number says nothing, that is used again."""
+    # Epoll, eventfd and the like have no type, and all of them one inode.
+    return status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode) or fd
+
+
+def is_shared_badly(fd: int, status: os.stat_result) -> bool:
+    mode = status.st_mode
     if stat.S_ISREG(mode):
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
         return flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_APPEND
     return not (stat.S_ISDIR(mode) or stat.S_ISCHR(mode))
