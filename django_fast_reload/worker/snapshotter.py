@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import re
 import select
 import signal
 import socket
@@ -21,6 +22,7 @@ from .recorder import Recorder
 
 MIN_GAP = 0.08  # seconds of start-up between two snapshots
 GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
+WRITABLE_SHARED = re.compile(rb"^\S+ .w.s ", re.MULTILINE)  # a line of /proc/self/maps
 COLLECT_RARELY = (100_000, 50, 50)  # while loading: imports make objects by the thousand, and hardly any garbage
 
 
@@ -74,6 +76,8 @@ class Snapshotter:
         with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:
             if file.read():
                 return "a module started a program"
+        if is_memory_shared():
+            return "a module shares memory or a lock between processes"
         return None
 
     def pause(self, path: str) -> None:
@@ -197,3 +201,9 @@ def is_shared_badly(fd: int, status: os.stat_result) -> bool:
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
         return flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_APPEND
     return not (stat.S_ISDIR(mode) or stat.S_ISCHR(mode))
+
+
+def is_memory_shared() -> bool:
+    """Tell whether there is memory that a copy would not get for itself: a lock of multiprocessing, mmap(-1)."""
+    with open("/proc/self/maps", "rb", buffering=0) as file:
+        return bool(WRITABLE_SHARED.search(file.readall()))

@@ -37,3 +37,21 @@ def test_a_connection_is_never_shared_whatever_its_number(site, peer):
         assert first != second, f"with {count} files open"
     for path in site.root.glob("log*"):
         path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("code", "use"),
+    [
+        ("import multiprocessing\nSHARED = multiprocessing.Lock()", "SHARED.acquire(timeout=0.1)"),
+        ("import mmap\nSHARED = mmap.mmap(-1, 4096)", "SHARED[0] == 0 and SHARED.write(b'x') == 1"),
+    ],
+)
+def test_memory_shared_between_processes_is_never_inherited(site, code, use):
+    """A lock that the old process holds would stop every later one."""
+    site.edit("shop/models.py", "class Item", f"{code}\nclass Item")
+    site.edit("blog/views.py", "HttpResponse(VERSION)", f"HttpResponse(str({use}))")
+    site.edit("blog/views.py", "import os", "from shop.models import SHARED\nimport os")
+    assert site.text() == "True"
+
+    assert [save_view(site) for _ in range(2)] == ["True", "True"]
+    assert "shares memory" in site.log.read_text()
