@@ -57,3 +57,19 @@ SourceFileLoader.source_to_code = lambda self, data, path, **kwargs: compiled(se
 
     site.restore("config/settings.py")
     assert site.text("/shop/") == "plain"
+
+
+def test_a_module_of_more_than_a_mebibyte(fresh_site):
+    site = fresh_site
+    site.write("blog/large.py", f"TEXT = 'one'\n{'#' * 79}\n" * 15_000)
+    site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(large.TEXT)")
+    site.edit("blog/views.py", "import os", "from . import large\nimport os")
+    site.start()
+    assert site.text() == "one"
+    generation = site.status()["generation"]
+    assert site.text() == "one"
+    assert site.status()["generation"] == generation == 1
+
+    site.edit("blog/large.py", "one", "two")
+    assert site.text() == "two"
+    assert site.status()["generation"] == 2
