@@ -8,9 +8,10 @@ import os
 import stat
 from importlib.machinery import all_suffixes
 
-FILE, LOOK, LIST = "file", "look", "list"  # the content of a file; what import finds under a name; names in a folder
+FILE, CODE = "file", "code"  # the content of a file; of a module
+LOOK, LIST = "look", "list"  # what import finds under a name; names in a folder
 
-MAX_HASHED = 1 << 20  # bytes; a larger file is compared by size and time instead of being read
+MAX_HASHED = 1 << 20  # bytes; a larger file that is no module is compared by size and time instead of being read
 TEMPORARY = ("~", ".swp", ".tmp", "-journal", "-shm", "-wal")
 SUFFIXES = all_suffixes()
 
@@ -28,7 +29,7 @@ def observe(kind: str, path: str, listings: dict[str, set[str]] | None = None) -
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             return ""  # Opening a named pipe would block.
-        if status.st_size > MAX_HASHED:
+        if status.st_size > MAX_HASHED and kind != CODE:
             return f"{status.st_size}:{status.st_mtime_ns}"
         with open(path, "rb", buffering=0) as file:
             return digest(file.read())

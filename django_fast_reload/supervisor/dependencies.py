@@ -2,7 +2,7 @@
 
 import os
 
-from ..observation import FILE, LIST, LOOK, SUFFIXES, is_lasting, observe
+from ..observation import CODE, FILE, LIST, LOOK, SUFFIXES, is_lasting, observe
 
 
 class Dependencies:
@@ -18,6 +18,7 @@ class Dependencies:
     def add(self, kind: str, path: str, value: str) -> None:
         if kind == "written":
             self.values.pop((FILE, path), None)
+            self.values.pop((CODE, path), None)
         else:
             self.values.setdefault((kind, path), (len(self.order), value))
         self.order.append((kind, path))
@@ -32,7 +33,7 @@ class Dependencies:
         """Return the records that may no longer hold when something happened to `path`."""
         folder, _, name = path.rpartition("/")
         stem, dot, suffix = name.partition(".")
-        keys = [(FILE, path)]
+        keys = [(FILE, path), (CODE, path)]
         if dot + suffix in ("", *SUFFIXES):  # Else import finds nothing there: django.log is not django.
             keys.append((LOOK, f"{folder}/{stem}"))
             if stem == "__init__":

@@ -5,8 +5,11 @@ Python's own .pyc files are valid while size and whole second of the source matc
 
 import marshal
 import os
+from importlib.machinery import SourceFileLoader
 
 from ..observation import digest
+
+PLAIN = SourceFileLoader.source_to_code
 
 
 class Bytecode:
@@ -17,6 +20,9 @@ class Bytecode:
 
     def load(self, loader, path: str, source: bytes):
         """Return the code object of `source`. Raises what compiling it raises."""
+        if getattr(loader.source_to_code, "__func__", None) is not PLAIN:
+            # An import hook makes of the source what it likes, and by settings of its own: typeguard, beartype, Hy.
+            return loader.source_to_code(source, path)
         name = f"{self.folder}/{digest(os.fsencode(path) + b'\0' + source)}"
         try:
             with open(name, "rb", buffering=0) as file:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib.machinery import FileFinder, SourceFileLoader
 
 from .. import ipc
-from ..observation import FILE, LIST, LOOK, digest, observe
+from ..observation import CODE, FILE, LIST, LOOK, digest, observe
 from ..project_paths import ProjectPaths
 from .bytecode import Bytecode
 
@@ -47,8 +47,8 @@ class Recorder:
         if value is None:
             with self.unobserved():
                 value = observe(kind, path)
-        if kind == FILE and os.path.islink(path):
-            self.add(FILE, os.path.realpath(path), value)  # A save changes that one, perhaps in another folder.
+        if kind in (FILE, CODE) and os.path.islink(path):
+            self.add(kind, os.path.realpath(path), value)  # A save changes that one, perhaps in another folder.
         with self.lock:
             self.count += 1
             self.unsent.append([kind, path, value])
@@ -122,7 +122,7 @@ class Recorder:
             return
         if flags & WRITES:
             # What start-up itself writes (a log, a manifest) would make it start again for ever.
-            self.seen.add((FILE, path))
+            self.seen.update([(FILE, path), (CODE, path)])
             self.add("written", path, "")
         else:
             self.add(FILE, path)
@@ -158,7 +158,7 @@ class Recorder:
                 before_module(path)
             with self.unobserved():
                 source = loader.get_data(loader.path)
-            self.add(FILE, path, digest(source))
+            self.add(CODE, path, digest(source))
             self.flush()  # If this module ends the process, the supervisor must know what to watch.
             with self.unobserved():
                 return bytecode.load(loader, loader.path, source)

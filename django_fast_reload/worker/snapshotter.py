@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import re
 import select
 import signal
 import socket
@@ -10,6 +11,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import FileFinder
@@ -20,6 +22,7 @@ from .recorder import Recorder
 
 MIN_GAP = 0.08  # seconds of start-up between two snapshots
 GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
+WRITABLE_SHARED = re.compile(rb"^\S+ .w.s ", re.MULTILINE)  # a line of /proc/self/maps
 COLLECT_RARELY = (100_000, 50, 50)  # while loading: imports make objects by the thousand, and hardly any garbage
 
 
@@ -38,7 +41,7 @@ class Snapshotter:
         self.is_paused = False  # no snapshots from here on, and no message about it
         self.thresholds = gc.get_threshold()
         gc.set_threshold(*COLLECT_RARELY)
-        self.inherited = {number for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")}
+        self.inherited = {identity(status, fd) for fd, status in descriptors()}
 
     def finish(self) -> None:
         """Collect garbage as the interpreter does, from the first request on; leave it where the project decided."""
@@ -66,14 +69,15 @@ class Snapshotter:
         if len(os.listdir("/proc/self/task")) > 1:
             names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
             return f"a module started a thread ({', '.join(names) or 'not of Python'})"
-        for number in os.listdir("/proc/self/fd"):
-            if number in self.inherited or int(number) in (self.recorder.sock.fileno(), self.recorder.journal.fd):
-                continue
-            if is_shared_badly(int(number)):
+        own = (self.recorder.sock.fileno(), self.recorder.journal.fd)
+        for fd, status in descriptors():
+            if fd not in own and is_shared_badly(fd, status) and identity(status, fd) not in self.inherited:
                 return "a module opened a connection, a pipe or a database"
         with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as file:
             if file.read():
                 return "a module started a program"
+        if is_memory_shared():
+            return "a module shares memory or a lock between processes"
         return None
 
     def pause(self, path: str) -> None:
@@ -178,11 +182,28 @@ def is_logging_configured_now() -> bool:
     return logging is not None and logging._lock._is_owned()
 
 
-def is_shared_badly(fd: int) -> bool:
-    try:
-        mode, flags = os.fstat(fd).st_mode, fcntl.fcntl(fd, fcntl.F_GETFL)
-    except OSError:
-        return False  # the descriptor of the listing itself
+def descriptors() -> Iterator[tuple[int, os.stat_result]]:
+    """Yield each open descriptor, and what it leads to."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the listing itself
+            yield int(name), os.fstat(int(name))
+
+
+def identity(status: os.stat_result, fd: int) -> tuple:
+    """Return what tells an open file, pipe or socket from others; its number says nothing, that is used again."""
+    # Epoll, eventfd and the like have no type, and all of them one inode.
+    return status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode) or fd
+
+
+def is_shared_badly(fd: int, status: os.stat_result) -> bool:
+    mode = status.st_mode
     if stat.S_ISREG(mode):
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
         return flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_APPEND
     return not (stat.S_ISDIR(mode) or stat.S_ISCHR(mode))
+
+
+def is_memory_shared() -> bool:
+    """Tell whether there is memory that a copy would not get for itself: a lock of multiprocessing, mmap(-1)."""
+    with open("/proc/self/maps", "rb", buffering=0) as file:
+        return bool(WRITABLE_SHARED.search(file.readall()))
