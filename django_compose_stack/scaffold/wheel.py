@@ -129,6 +129,6 @@ def metadata(project):
 def read_project(path):
     """Return the [project] table of a pyproject.toml whose values are strings and lists of strings, as ours are."""
     table = re.search(r"^\[project\]\n(.*?)(?=^\[|\Z)", path.read_text(encoding="utf-8"), re.M | re.S)[1]
-    pairs = re.findall(r"^([\w-]+) = (\"[^\n]*\"|\[.*?^\]|\[[^\n]*\])$", table, re.M | re.S)
+    pairs = re.findall(r"^([\w-]+) = (\"[^\n]*\"|\[[^\n]*\]|\[.*?^\])$", table, re.M | re.S)
     # Such a list is JSON but for the comma behind its last entry.
     return {name: json.loads(re.sub(r",\s*\]$", "]", value)) for name, value in pairs}
