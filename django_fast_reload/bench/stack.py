@@ -36,19 +36,19 @@ def wait_for(port: int, wanted: int, path: str = "/bench") -> tuple[float, int]:
 
 
 def measure_errors(root: Path, port: int, edits: int, compose: list[str]) -> str:
-    """Break and mend each file `edits` times; return a table."""
+    """Break and fix each file `edits` times; return a table."""
     lines = ["| typo in | error page, median (p95) ms | recovery, median (p95) ms | refused |", "|---|---|---|---|"]
     for name in FILES:
         path = root / name
-        text, shown, mended, refused = path.read_text(), [], [], 0
+        text, shown, fixed, refused = path.read_text(), [], [], 0
         for _ in range(edits):
-            for content, wanted, times in ((text + TYPO, 500, shown), (text, 200, mended)):
+            for content, wanted, times in ((text + TYPO, 500, shown), (text, 200, fixed)):
                 time.sleep(1)
                 path.write_text(content)
                 taken, failed = wait_for(port, wanted)
                 times.append(taken)
                 refused += failed
-        lines.append(f"| {name} | {summary(shown)} | {summary(mended)} | {refused} |")
+        lines.append(f"| {name} | {summary(shown)} | {summary(fixed)} | {refused} |")
     return "\n".join(lines)
 
 

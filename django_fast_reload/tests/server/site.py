@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from copy import copy
 from pathlib import Path
@@ -109,6 +110,7 @@ FILES = {
         def page(request):
             return render(request, "page.html", {"word": VERSION})
         def slow(request):
+            (settings.BASE_DIR.parent / "slow began").touch()
             time.sleep(float(request.GET.get("for", "1")))
             return HttpResponse(VERSION)
         def debug(request):
@@ -238,6 +240,15 @@ class Site:
             return 0, b""
         head, _, body = data.partition(b"\r\n\r\n")
         return (int(head.split(b" ")[1]) if head else 0), body
+
+    def begin_slow(self, seconds: float) -> tuple[threading.Thread, list]:
+        """Ask for a page that takes `seconds`; return, once its view runs, the thread and the list for the answer."""
+        sign, answers = self.root.parent / "slow began", []
+        sign.unlink(missing_ok=True)
+        client = threading.Thread(target=lambda: answers.append(self.get(f"/slow?for={seconds}")), daemon=True)
+        client.start()
+        self.until(sign.exists)
+        return client, answers
 
     def text(self, path: str = "/") -> str:
         return self.get(path)[1].decode()

@@ -64,10 +64,7 @@ def test_connections_are_not_kept_alive(site):
 
 
 def test_requests_under_way_finish_on_the_old_code(site):
-    answers = []
-    client = threading.Thread(target=lambda: answers.append(site.get("/slow?for=1.5")))
-    client.start()
-    time.sleep(0.5)
+    client, answers = site.begin_slow(1)
     site.edit("blog/views.py", '"0000"', '"0001"')
 
     assert site.text() == "0001"

@@ -170,10 +170,10 @@ def test_resumed_and_fresh_processes_are_equal(site, cold):
     chance = random.Random(os.environ.get("DEVSERVER_SEED", "1"))
     loaded, edited, broken = 0, set(), False
     for number in range(int(os.environ.get("DEVSERVER_EDITS", "30"))):
-        # Errors are edits too, but most are mended soon: else the project would be broken most of the time.
-        mend = broken and edited and chance.random() < 0.8
-        name = chance.choice(sorted(edited) if mend else list(VARIANTS))
-        text = VARIANTS[name][0] if mend else chance.choice(VARIANTS[name])
+        # Errors are edits too, but most are fixed soon: else the project would be broken most of the time.
+        is_fix = broken and edited and chance.random() < 0.8
+        name = chance.choice(sorted(edited) if is_fix else list(VARIANTS))
+        text = VARIANTS[name][0] if is_fix else chance.choice(VARIANTS[name])
         edited.discard(name)
         if text != VARIANTS[name][0]:
             edited.add(name)

@@ -1,4 +1,4 @@
-"""Nothing in the developer's code ends the server, and mending the code mends the page."""
+"""No error in the developer's code ends the server, and fixing the code fixes the page."""
 
 import time
 
@@ -22,7 +22,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("name", "old", "new", "message"), BROKEN)
-def test_an_error_is_shown_and_its_cure_is_live(site, name, old, new, message):
+def test_an_error_is_shown_and_its_fix_is_live(site, name, old, new, message):
     site.edit(name, old, new)
     status, text = site.get()
     assert (status, message in text.decode()) == (500, True), text
@@ -58,7 +58,7 @@ def test_a_project_that_refuses_to_start_is_not_held_up(fresh_site):
 
 
 @pytest.mark.parametrize(("name", "line"), [("blog/views.py", "def index"), ("config/settings.py", "SECRET_KEY =")])
-def test_an_import_that_never_ends_is_mended_by_a_save(site, name, line):
+def test_an_import_that_never_ends_is_fixed_by_a_save(site, name, line):
     sign = site.root.with_name("hangs")
     sign.unlink(missing_ok=True)
     site.edit(name, line, f"open({str(sign)!r}, 'w').close()\nwhile True:\n    pass\n{line}")

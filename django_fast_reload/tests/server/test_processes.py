@@ -41,11 +41,14 @@ def test_a_signal_at_any_stage_of_the_start(fresh_site, delay):
 def test_a_signal_when_something_hangs(fresh_site, where):
     site = fresh_site.start()
     if where == "slow request":
-        threading.Thread(target=site.get, args=("/slow?for=20",), daemon=True).start()
-        time.sleep(0.3)
+        site.begin_slow(20)
+    elif where == "endless import":
+        sign = site.root.with_name("hangs")
+        site.edit("blog/views.py", "def index", f"open({str(sign)!r}, 'w').close()\nwhile True: pass\ndef index")
+        site.until(sign.exists)
     else:
-        site.edit("blog/views.py", "VERSION", "while True: pass\nVERSION" if where == "endless import" else "VERSIO\nX")
-        time.sleep(0.3)
+        site.edit("blog/views.py", "def index", "VERSIO\ndef index")
+        site.until(lambda: site.status()["state"] == "broken")
     started = time.monotonic()
 
     assert site.stop() == 0

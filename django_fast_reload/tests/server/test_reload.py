@@ -203,7 +203,7 @@ def test_a_module_becomes_a_package_and_back(site):
     assert json.loads(site.text("/state"))["word"] == "words"
 
 
-def test_a_renamed_folder_is_an_error_and_its_return_the_cure(site):
+def test_a_renamed_folder_is_an_error_until_it_is_back(site):
     (site.root / "shop").rename(site.root / "store")
     status, text = site.get()
     assert status == 500
@@ -226,7 +226,7 @@ def test_a_template_is_live_without_another_process(site):
 
 
 def test_a_template_is_live_however_soon_after_the_start(fresh_site):
-    """No process lives long enough here to say in peace what Django wants to be watched."""
+    """No process lives long enough here to say at leisure what Django wants watched."""
     site = fresh_site.start()
     for number in range(5):
         site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')

@@ -101,11 +101,8 @@ def steady_requests(site):
 def test_supervisor_and_worker_change_together_and_no_request_fails(update):
     site, supervisor = update.site, update.site.process.pid
     assert update.is_running("A")
-    slow = []
-    client = threading.Thread(target=lambda: slow.append(site.get("/slow?for=3")))
     with socket.create_connection(("127.0.0.1", site.port), 20) as early, steady_requests(site) as wrong:
-        client.start()
-        site.until(lambda: len(site.family()) > 1)
+        client, slow = site.begin_slow(3)
 
         update.install("B")
 

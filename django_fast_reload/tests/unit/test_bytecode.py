@@ -6,6 +6,7 @@ from importlib.machinery import SourceFileLoader
 import pytest
 
 from ...bytecode_folder import make_folder, remove_folder
+from ...worker import bytecode as module
 from ...worker.bytecode import Bytecode
 
 
@@ -18,8 +19,9 @@ class Loader(SourceFileLoader):
 
 
 @pytest.fixture
-def load(tmp_path):
+def load(tmp_path, monkeypatch):
     Loader.compiled = 0
+    monkeypatch.setattr(module, "PLAIN", Loader.source_to_code)  # Else it would count as an import hook.
     bytecode = Bytecode(str(tmp_path))
 
     def run(source, path="/project/a.py"):
@@ -61,6 +63,13 @@ def test_without_a_folder_everything_is_compiled(tmp_path):
     code = Bytecode("").load(Loader("a", "/a.py"), "/a.py", b"X = 1")
 
     assert code.co_filename == "/a.py"
+
+
+def test_what_an_import_hook_compiles_is_not_kept(load, monkeypatch):
+    monkeypatch.setattr(module, "PLAIN", SourceFileLoader.source_to_code)
+
+    assert [load(b"X = 1"), load(b"X = 1")] == [1, 1]
+    assert Loader.compiled == 2
 
 
 def test_an_error_of_the_source_is_raised_as_it_is(load):

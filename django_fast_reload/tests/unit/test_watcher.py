@@ -18,6 +18,21 @@ from ...supervisor.inotify import OVERFLOW, Watcher, is_native
 from ...supervisor.settling import Settling
 
 
+def taken(files) -> set[str]:
+    """Wait until the touched files have settled; return them."""
+    while files.wait() is not None:
+        if paths := files.take():
+            return paths
+        time.sleep(files.wait() or 0)
+    return set()
+
+
+def collect_afresh(files) -> None:
+    """Scan the files whatever the age of the last scan."""
+    files.swept = 0.0
+    files.collect()
+
+
 def drained(watcher, settling):
     for path, mask in watcher.drain():
         settling.note(path, mask, time.monotonic())
@@ -91,11 +106,9 @@ def test_where_no_event_comes_the_files_themselves_are_compared(tmp_path, monkey
     assert files.take() == set()
 
     path.write_text("newer")
-    time.sleep(0.03)
-    files.collect()
-    time.sleep(0.03)
+    collect_afresh(files)
 
-    assert files.take() == {str(path)}
+    assert taken(files) == {str(path)}
 
 
 @pytest.mark.parametrize("record", [(LOOK, "django"), (LIST, "")])
@@ -161,11 +174,9 @@ def test_without_watches_the_files_themselves_are_compared(tmp_path, monkeypatch
 
     for name in ("views.py", "templates/page.html", "templates/new.html"):
         (tmp_path / name).write_text("newer")
-    time.sleep(0.03)
-    files.collect()
-    time.sleep(0.03)
+    collect_afresh(files)
 
-    assert files.take() == {f"{tmp_path}/{name}" for name in ("views.py", "templates/page.html", "templates/new.html")}
+    assert taken(files) == {f"{tmp_path}/{name}" for name in ("views.py", "templates/page.html", "templates/new.html")}
 
 
 def test_a_long_look_at_templates_is_not_taken_at_each_request(tmp_path, monkeypatch):
@@ -176,8 +187,7 @@ def test_a_long_look_at_templates_is_not_taken_at_each_request(tmp_path, monkeyp
     monkeypatch.setattr(files.watcher, "drain", lambda: ())
 
     for _ in range(4):
-        time.sleep(0.03)
-        files.collect()
+        collect_afresh(files)
 
     assert len(looks) == 1
 
@@ -191,9 +201,8 @@ def test_lost_events_make_all_files_suspect(tmp_path, monkeypatch):
     monkeypatch.setattr(files.watcher, "drain", lambda: [("", OVERFLOW)])
 
     files.collect()
-    time.sleep(0.03)
 
-    assert files.take() == {str(page)}
+    assert taken(files) == {str(page)}
 
 
 @pytest.mark.parametrize("kind", ["above", "worktree", "none"])
