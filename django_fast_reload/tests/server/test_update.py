@@ -1,16 +1,18 @@
 """Another version of the package itself is installed while its server runs."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from .environments import make_environment, set_version, site_packages, source_copy
+from .environments import UV, build_wheel, make_environment, set_version, site_packages, source_copy, uv
 from .site import IS_INSTALLED
 
 pytestmark = pytest.mark.skipif(IS_INSTALLED, reason="the package is installed already")
@@ -26,24 +28,34 @@ MARK = '\nMARK = "{}"\n'
 
 
 class Update:
-    """A server of version A in an environment of its own. Its installer puts the version there that the lock names."""
+    """A server of version A in an environment of its own, and version B to install.
 
-    def __init__(self, site, folder):
+    wheels: install with uv; else a stand-in for it copies folders, which is faster.
+    """
+
+    def __init__(self, site, folder, wheels=False):
         self.site, self.folder = site, folder
         self.python = make_environment(folder / "env")
         shutil.rmtree(site.root / "django_fast_reload")
         self.place = site_packages(self.python) / "django_fast_reload"
-        self.make("A"), self.make("B")
-        shutil.copytree(self.folder / "A/django_fast_reload", self.place)
-        self.write_installer()
-        site.write("requirements.txt", "A\n")
+        sources = {name: self.make(name) for name in "AB"}
+        self.locks = {"A": "A", "B": "B"}
+        if wheels:
+            built = {name: build_wheel(source, folder / f"{name} wheel") for name, source in sources.items()}
+            self.locks = {name: path.as_uri() for name, path in built.items()}
+            uv("pip", "install", "--quiet", "--no-deps", "--python", self.python, built["A"])
+        else:
+            shutil.copytree(sources["A"], self.place)
+            self.write_installer()
+        self.install("A")
         site.edit("blog/views.py", "def index(request):", VERSIONS.lstrip() + "def index(request):")
         site.edit("config/urls.py", 'path("slow"', 'path("versions", views.versions), path("slow"')
-        site.start(command=[str(self.python), "manage.py"], DEVSERVER_REQUIREMENTS="requirements.txt")
+        path = f"{Path(UV).parent}:{os.environ['PATH']}" if UV else os.environ["PATH"]
+        site.start(command=[str(self.python), "manage.py"], DEVSERVER_REQUIREMENTS="requirements.txt", PATH=path)
 
     def make(self, name):
         source = source_copy(self.folder / name)
-        set_version(source, f"1.0.0+{name}")
+        set_version(source, f"1.0.0+{name.lower()}")
         with (source / "worker/server.py").open("a") as file:
             file.write(MARK.format(name))
         return source
@@ -60,7 +72,7 @@ shutil.copytree(pathlib.Path({str(self.folder)!r}) / name / "django_fast_reload"
         uv.chmod(0o755)
 
     def install(self, name):
-        self.site.write("requirements.txt", f"{name}\n")
+        self.site.write("requirements.txt", f"{self.locks[name]}\n")
 
     def running(self):
         """Return (version of the supervisor, versions in the worker, version of the worker's server)."""
@@ -68,12 +80,13 @@ shutil.copytree(pathlib.Path({str(self.folder)!r}) / name / "django_fast_reload"
         return self.site.status()["package"], worker["versions"], worker["server"]
 
     def is_running(self, name):
-        return self.running() == (f"1.0.0+{name}", [f"1.0.0+{name}"], name)
+        version = f"1.0.0+{name.lower()}"
+        return self.running() == (version, [version], name)
 
 
 @pytest.fixture
-def update(fresh_site, tmp_path):
-    return Update(fresh_site, tmp_path)
+def update(fresh_site, tmp_path, request):
+    return Update(fresh_site, tmp_path, getattr(request, "param", False))
 
 
 @contextmanager
@@ -98,6 +111,7 @@ def steady_requests(site):
             client.join()
 
 
+@pytest.mark.parametrize("update", [False, True], ids=["folders", "wheels"], indirect=True)
 def test_supervisor_and_worker_change_together_and_no_request_fails(update):
     site, supervisor = update.site, update.site.process.pid
     assert update.is_running("A")
@@ -139,7 +153,7 @@ def test_an_update_by_hand_is_noticed_at_the_next_change(update):
     site = update.site
     shutil.rmtree(update.place)
     shutil.copytree(update.folder / "B/django_fast_reload", update.place)
-    assert update.running()[0] == "1.0.0+A"
+    assert update.running()[0] == "1.0.0+a"
 
     site.edit("blog/views.py", '"0000"', '"0001"')
 
@@ -156,7 +170,7 @@ def test_a_version_that_can_not_run_is_not_switched_to(update):
     site.edit("blog/views.py", '"0000"', '"0001"')
 
     assert site.text() == "0001"
-    assert update.running()[0] == "1.0.0+A"
+    assert update.running()[0] == "1.0.0+a"
 
 
 def test_a_worker_of_another_version_ends_before_it_loads_the_project(update):
