@@ -17,7 +17,8 @@ def make(version, edits=(), requires=()):
         folder = ROOT / package
         project = wheel.read_project(folder / "pyproject.toml")
         files = {name: (folder / name).read_bytes() for name in wheel.sources(folder)}
-        files["__init__.py"] = files["__init__.py"].replace(project["version"].encode(), version.encode())
+        for name in {"__init__.py", "package.py"} & set(files):
+            files[name] = files[name].replace(project["version"].encode(), version.encode())
         project["version"] = version
         if package == STACK:
             for kind in starter.KINDS:
