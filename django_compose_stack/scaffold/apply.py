@@ -115,7 +115,8 @@ def report(plan, left, head, old_wheels, wheels):
     if not plan.changes:
         print(f"Nothing to do: this project has version {new} already.")
         return 0
-    print(f"{'Updated' if left else 'Was updated already'} from {old} to {new}, and is not committed yet.")
+    step = f"from {old} to {new}" if old != new else f"to another build of {new}"
+    print(f"{'Updated' if left else 'Was updated already'} {step}, and is not committed yet.")
     groups = {
         "changed": [path for path, content in plan.changes.items() if content is not None and path in head],
         "added": [path for path in plan.changes if path not in head],
