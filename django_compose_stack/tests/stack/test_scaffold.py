@@ -11,6 +11,7 @@ from django_compose_stack.tests import STACK
 from django_compose_stack.tests.scaffold import releases
 from django_compose_stack.tests.stack.checkout import Checkout, run, wait_for
 
+BUILD_TIMEOUT = 900  # seconds; no layer of an older build fits these wheels
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
 
 
@@ -29,7 +30,7 @@ class Clone(Checkout):
 def clone(engine, tmp_path_factory):
     """A clone that is up, by the plain command."""
     clone = Clone(tmp_path_factory.mktemp("new"))
-    clone.compose("up", "--wait")
+    clone.compose("up", "--wait", timeout=BUILD_TIMEOUT)
     yield clone
     clone.remove()
 
@@ -53,7 +54,7 @@ def test_doctor_is_quiet(clone):
 
 @pytest.mark.parametrize("mode", ["docker", "native"])
 def test_its_tests_are_those_of_its_apps(clone, mode):
-    tested = clone.make("test", MODE=mode).stdout
+    tested = clone.make("test", MODE=mode, timeout=BUILD_TIMEOUT).stdout
 
     assert re.findall(r"^(\S+)\.py \.+", tested, re.M) == ["apps/pages/tests"]
     assert re.search(r"^=+ \d+ passed in ", tested, re.M)
@@ -73,7 +74,7 @@ def test_locks_are_what_make_lock_writes(clone):
     before = [clone.path / name for name in ("requirements.txt", "requirements/dev.txt", "requirements/prod.txt")]
     texts = [path.read_text() for path in before]
 
-    clone.make("lock")
+    clone.make("lock", timeout=BUILD_TIMEOUT)
 
     assert [path.read_text() for path in before] == texts
     assert run("git", "status", "--porcelain", cwd=clone.path).stdout == ""
@@ -90,7 +91,7 @@ def test_wheel_with_one_changed_byte_is_refused(clone, tmp_path):
     run("python3", "-m", "venv", str(tmp_path / "venv"))
 
     for target in ("dev", "prod"):
-        built = run("docker", "build", f"--target={target}", ".", cwd=copy, check=False)
+        built = run("docker", "build", f"--target={target}", ".", cwd=copy, check=False, timeout=BUILD_TIMEOUT)
         assert built.returncode
         assert re.search("CRC32|[Hh]ash mismatch", built.stderr)
     native = run(*STACK, "native", "true", cwd=copy, check=False)
