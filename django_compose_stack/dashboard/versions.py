@@ -8,6 +8,8 @@ from typing import NamedTuple
 from django.conf import settings
 
 LOCKS = ("requirements.txt", "requirements/dev.txt")
+# How a lock names the stack's own packages in a project, whose wheels it carries.
+WHEEL = re.compile(r"^(?:\./)?\.stack/(\w+)-([^-\s]+)-\S+\.whl", re.M)
 
 
 class Package(NamedTuple):
@@ -35,6 +37,7 @@ def packages() -> list[Package]:
     for lock in LOCKS:
         path = settings.BASE_DIR / lock
         text = path.read_text() if path.exists() else ""
+        text = WHEEL.sub(lambda match: f"{match[1].replace('_', '-')}=={match[2]}", text)
         for name, locked, marker in re.findall(r"^([\w.-]+)==([^\s;\\]+) *(;?)", text, re.M):
             package = Package(name, installed(name), locked)
             # A package with a marker is usually for another platform.

@@ -138,7 +138,7 @@ def check_image_age(stack: Stack) -> Iterator[Finding]:
         return f"built {name}"
 
     lock = stack.root / "requirements/dev.txt"
-    inside = stack.try_in(name, "cat", "/opt/venv/requirements/dev.txt")
+    inside = stack.try_in(name, "cat", f"/opt/venv/{lock.name}")
     environment = dict(entry.split("=", 1) for entry in image["Config"].get("Env") or [])
     wanted = (build.get("args") or {}).get("PYTHON_VERSION", "")
     has = environment.get("PYTHON_VERSION", "")

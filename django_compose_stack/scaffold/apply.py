@@ -16,6 +16,7 @@ from pathlib import Path
 from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.scaffold import starter
+from django_compose_stack.scaffold.locks import FOLDER
 from django_compose_stack.scaffold.merge import make_plan, version, wheels_of
 
 NAMED = 8  # files that a message names
@@ -114,7 +115,8 @@ def report(plan, left, head, old_wheels, wheels):
     if not plan.changes:
         print(f"Nothing to do: this project has version {new} already.")
         return 0
-    print(f"{'Updated' if left else 'Was updated already'} from {old} to {new}, and is not committed yet.")
+    step = f"from {old} to {new}" if old != new else f"to another build of {new}"
+    print(f"{'Updated' if left else 'Was updated already'} {step}, and is not committed yet.")
     groups = {
         "changed": [path for path, content in plan.changes.items() if content is not None and path in head],
         "added": [path for path in plan.changes if path not in head],
@@ -132,9 +134,11 @@ def report(plan, left, head, old_wheels, wheels):
             f"Fix: edit what stands between <<<<<<< yours and >>>>>>> new version {new} there, then commit.",
             file=sys.stderr,
         )
-    added = " ".join(shlex.quote(path) for path in sorted(groups["added"])) or ".stack"
-    print(f"What settings need now, says: make check. Keep the update: git add --force {added} && git commit --all")
-    print(f"Or undo it: git checkout . && git clean --force {added}")
+    added = {path if not path.startswith(f"{FOLDER}/") else FOLDER for path in groups["added"]} or {FOLDER}
+    names = " ".join(map(shlex.quote, sorted(added)))
+    print("What the settings need now: make check")
+    print(f"Keep the update: git add --force {names} && git commit --all")
+    print(f"Undo it:         git checkout . && git clean --force {names}")
     return 1 if plan.conflicts else 0
 
 

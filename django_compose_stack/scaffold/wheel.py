@@ -122,6 +122,7 @@ def metadata(project):
         ("License-File", "LICENSE"),
         ("Requires-Python", project["requires-python"]),
         *(("Requires-Dist", requirement) for requirement in project["dependencies"]),
+        *(("Classifier", classifier) for classifier in project.get("classifiers", ())),
     ]
     return "".join(f"{name}: {value}\n" for name, value in fields)
 

@@ -100,3 +100,13 @@ def test_package_that_differs_from_the_lock_is_told(tmp_path, settings, monkeypa
 
     assert found == [versions.Package("django", "6.1", "9.9"), versions.Package("ruff", "", "2.0")]
     assert all(package.differs for package in found)
+
+
+def test_wheels_of_the_stack_are_packages_of_the_lock(tmp_path, settings, monkeypatch):
+    settings.BASE_DIR = tmp_path
+    (tmp_path / "requirements.txt").write_text(
+        ".stack/django_fast_reload-1.1.0-py3-none-any.whl \\\n    --hash=sha256:0\n"
+    )
+    monkeypatch.setattr(versions, "installed", {"django-fast-reload": "1.0.0"}.get)
+
+    assert versions.packages() == [versions.Package("django-fast-reload", "1.0.0", "1.1.0")]

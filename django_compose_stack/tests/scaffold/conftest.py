@@ -49,7 +49,7 @@ class Project:
 
     def commit(self):
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--message=Change")
+        self.git("commit", "--quiet", "--allow-empty", "--message=Change")
 
     def stack(self, *words, **options):
         return run(*STACK, *words, cwd=self.path, **options)

@@ -1,5 +1,7 @@
 """Versions of the stack to update from and to: made from the sources, with some files changed."""
 
+from pathlib import Path
+
 from django_compose_stack.scaffold import starter, wheel
 from django_compose_stack.tests import ROOT
 
@@ -17,7 +19,8 @@ def make(version, edits=(), requires=()):
         folder = ROOT / package
         project = wheel.read_project(folder / "pyproject.toml")
         files = {name: (folder / name).read_bytes() for name in wheel.sources(folder)}
-        files["__init__.py"] = files["__init__.py"].replace(project["version"].encode(), version.encode())
+        for name in {"__init__.py", "package.py"} & set(files):
+            files[name] = files[name].replace(project["version"].encode(), version.encode())
         project["version"] = version
         if package == STACK:
             for kind in starter.KINDS:
@@ -46,3 +49,29 @@ def write(folder, wheels):
     for name, content in wheels.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+# Releases that are kept as they were, to update from. The older one was never published: its files differ as those of
+# an early version would.
+KEPT = Path(__file__).parent / "kept"
+EARLY = {
+    "starter/managed/.env.example": ("# Where `make share`", "# Only for the dashboard: where `make share`"),
+    "starter/managed/Dockerfile": ("EXPOSE 8000\n", ""),
+    "starter/managed/Makefile": (".DEFAULT_GOAL := help", ".DEFAULT_GOAL := up"),
+    "starter/managed/compose.yaml": ("restart: on-failure:3", "restart: on-failure:2"),
+    "starter/managed/justfile": b"up:\n    python3 .stack up\n",
+    "starter/managed/.gitattributes": None,
+    "scaffold/starter.py": ('".gitattributes",', '"justfile",'),
+    "production/starter/nginx/plain.conf": None,
+    "production/files.py": ('    "nginx/plain.conf",\n', ""),
+}
+
+
+def keep():
+    """Write the releases that are kept anew, from the sources of now."""
+    for version, edits in (("0.9.0", EARLY), ("1.0.0", ())):
+        write(KEPT / version, make(version, edits))
+
+
+if __name__ == "__main__":
+    keep()

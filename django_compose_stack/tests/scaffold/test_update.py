@@ -289,8 +289,9 @@ def test_clone_of_the_repository_and_another_project_are_sources(project, commit
 def test_other_content_of_the_same_version_is_an_update(project, tmp_path):
     folder = releases.write(tmp_path / "same", releases.make("1.0.0", {"scaffold/__init__.py": b"# Other.\n"}))
 
-    project.stack("update", folder)
+    done = project.stack("update", folder)
 
+    assert done.stdout.startswith("Updated to another build of 1.0.0, and is not committed yet.\n")
     assert changes(project) == dict.fromkeys([OLD[0], *LOCKS], "M")
 
 
