@@ -75,7 +75,8 @@ def test_commands_print_what_is_shown(document, checkout):
         pytest.skip("it shows no command, or shows them elsewhere")
     port = PORT_WITHOUT_CONTAINER if document.stem == "virtualenv" else PORT
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    shell = Shell(checkout.path, PATH=path, MODE="docker", WEB_PORT=str(checkout.port))
+    # `make test` in a document is tried with a project's own tests: those of the packages have a run of their own.
+    shell = Shell(checkout.path, PATH=path, MODE="docker", WEB_PORT=str(checkout.port), ARGS="apps")
     try:
         for command, shown in steps:
             output = shell.run(here(command, checkout, port))
