@@ -1,11 +1,10 @@
 """The installed packages compared with the lock."""
 
-import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from django.conf import settings
+from django_compose_stack.dashboard import project_file
 
 LOCKS = ("requirements.txt", "requirements/dev.txt")
 
@@ -33,16 +32,10 @@ def packages() -> list[Package]:
     """Return the packages of production, then those of development that differ from the lock."""
     found: dict[str, Package] = {}
     for lock in LOCKS:
-        path = settings.BASE_DIR / lock
-        text = path.read_text() if path.exists() else ""
-        for name, locked, marker in re.findall(r"^([\w.-]+)==([^\s;\\]+) *(;?)", text, re.M):
+        for name, locked, marker in re.findall(r"^([\w.-]+)==([^\s;\\]+) *(;?)", project_file(lock), re.M):
             package = Package(name, installed(name), locked)
             # A package with a marker is usually for another platform.
             is_elsewhere = marker and not package.installed
             if name not in found and not is_elsewhere and (lock == LOCKS[0] or package.differs):
                 found[name] = package
     return list(found.values())
-
-
-def python() -> str:
-    return platform.python_version()
