@@ -1,13 +1,17 @@
 """python3 .stack COMMAND: the program behind make, from the wheels in this folder. python3 .stack help lists it."""
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
 if sys.version_info < (3, 8):  # noqa: UP036
     sys.exit("python3 .stack needs Python 3.8 or newer, and this is {}.{}.".format(*sys.version_info[:2]))
-# As root in somebody's checkout it would leave files that they cannot delete.
+# As root in somebody's checkout it would leave files that they cannot delete. Python has cached this file already.
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
+if hasattr(os, "geteuid") and os.geteuid() == 0:
+    shutil.rmtree(str(HERE / "__pycache__"), ignore_errors=True)
 
 
 def find_packages():

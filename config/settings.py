@@ -70,8 +70,8 @@ TEMPLATES = [
     },
 ]
 
-# Requests at a time: replicas of the web service × processes in each × threads in each process (gunicorn.conf.py).
-# Each thread may hold one database connection.
+# Requests at a time: replicas of the web service, times processes in each, times threads in each process
+# (gunicorn.conf.py). Each thread may hold one database connection.
 WEB_REPLICAS = env.int("WEB_REPLICAS", default=1, low=1, high=1000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=0, high=1000) or min(os.cpu_count() or 1, 8)
 WEB_THREADS = 4
@@ -145,7 +145,7 @@ SECURE_CSP = {
 HTTPS = SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("HTTPS", default=not DEBUG)
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    # A year, or five minutes on an unusual port: browsers remember it by host name, and then ask for https on all ports.
+    # A year, or five minutes on an unusual port: browsers remember it by host, and then ask for https on all ports.
     usual_port = env.int("HTTPS_PORT", default=443, low=1, high=65535) == 443
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if usual_port else 300)
     # Only the owner of the domain knows whether all of its subdomains serve https.

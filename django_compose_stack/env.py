@@ -51,7 +51,9 @@ class Env(environ.FileAwareEnv):
         if wrong := dotenv.differences(text, os.environ):
             raise InvalidVariable(
                 str(path),
-                "has ambiguous lines: Compose and Django read different values\n  " + "\n  ".join(wrong.values()) + "\n",
+                "has ambiguous lines: Compose and Django read different values\n  "
+                + "\n  ".join(wrong.values())
+                + "\n",
                 dotenv.FORM,
             )
         cls.read_env(path)
@@ -142,8 +144,8 @@ class Env(environ.FileAwareEnv):
             raise InvalidVariable(
                 var,
                 f"has value {without_passwords(url)!r}",
-                f"Expected postgres://USER:PASSWORD@HOST:PORT/NAME; {ESCAPES}. Or leave it empty and set POSTGRES_HOST, "
-                "POSTGRES_USER and POSTGRES_PASSWORD, which need no escapes",
+                f"Expected postgres://USER:PASSWORD@HOST:PORT/NAME; {ESCAPES}. Or set POSTGRES_HOST, POSTGRES_USER and "
+                "POSTGRES_PASSWORD instead, which need no escapes",
             )
         return config
 
@@ -172,4 +174,3 @@ class Env(environ.FileAwareEnv):
             f"has value {without_passwords(url)!r}",
             f"Expected consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://); {ESCAPES}",
         )
-

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.template.defaultfilters import filesizeformat
 
+from django_compose_stack.dashboard import project_file
 from django_compose_stack.health import first_line, unapplied_migrations
 
 TIMEOUT = 1.0  # seconds
@@ -104,8 +105,7 @@ def volume_name() -> str:
     """Return the name that compose.yaml gives the volume of the database; "" for a database elsewhere."""
     if settings.DATABASES["default"]["HOST"] != "db":
         return ""
-    path = settings.BASE_DIR / "compose.yaml"
-    found = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", path.read_text() if path.exists() else "", re.M)
+    found = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file("compose.yaml"), re.M)
     return found[1] if found else ""
 
 

@@ -1,6 +1,6 @@
 """Which requests may see the dashboard, and which may migrate the database through it.
 
-Pages of other sites must not reach it through the developer's browser, and other machines must not migrate the database.
+Pages of other sites must not reach it through the developer's browser. Other machines must not migrate the database.
 """
 
 import ipaddress

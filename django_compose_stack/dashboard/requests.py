@@ -1,7 +1,7 @@
 """The last requests: how long each took, and how many queries it made.
 
-They are kept in the memory of this process, so the list starts empty after each reload of the code. A streaming response
-is measured up to its first byte.
+They are kept in the memory of this process, so each reload of the code starts a new list. A streaming response is
+measured up to its first byte.
 """
 
 import threading

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import validate_host
 
-from django_compose_stack.dashboard import network
+from django_compose_stack.dashboard import network, project_file
 from django_compose_stack.dashboard.database import Database
 from django_compose_stack.dashboard.local import LOCALHOST, is_loopback
 
@@ -53,8 +53,7 @@ def shared(port: int) -> str:
 
 def exposed() -> str:
     """Return the port in the EXPOSE line of the Dockerfile; "" if there is none."""
-    path = settings.BASE_DIR / "Dockerfile"
-    found = re.search(r"^EXPOSE +(\S+)", path.read_text() if path.exists() else "", re.M)
+    found = re.search(r"^EXPOSE +(\S+)", project_file("Dockerfile"), re.M)
     return found[1] if found else ""
 
 
@@ -85,7 +84,15 @@ def host_station(port: int) -> Station:
     if is_loopback(host):
         return Station(title, subtitle, OK, "Open to this machine only.", facts, "http")
     reason = "Open to the whole network; a firewall such as ufw does not protect it."
-    return Station(title, subtitle, WARNING, reason, facts, "http", f"WEB_HOST={host} opens it. To close it: WEB_HOST=127.0.0.1 in .env, then make up.")
+    return Station(
+        title,
+        subtitle,
+        WARNING,
+        reason,
+        facts,
+        "http",
+        f"WEB_HOST={host} opens it. To close it: WEB_HOST=127.0.0.1 in .env, then make up.",
+    )
 
 
 def web_station(port: int, listens: list[str]) -> Station:
@@ -97,7 +104,9 @@ def web_station(port: int, listens: list[str]) -> Station:
     )
     reached = any(network.is_open(each.address, listens) for each in inside)
     reason = (
-        "The server answers." if reached else "It listens on the container's own loopback, which nothing outside can reach."
+        "The server answers."
+        if reached
+        else "It listens on the container's own loopback, which nothing outside can reach."
     )
     link = f"{settings.WEB_PORT or '…'} → {port}"
     return Station("web", f"container {socket.gethostname()}", OK if reached else WARNING, reason, facts, link)

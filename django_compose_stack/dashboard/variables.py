@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.views.debug import get_default_exception_reporter_filter
 
-from django_compose_stack.dashboard import network
+from django_compose_stack.dashboard import network, project_file
 from django_compose_stack.env import Env
 from django_compose_stack.host import dotenv
 from django_compose_stack.host.masking import is_secret, without_passwords
@@ -27,19 +27,12 @@ class Variable(NamedTuple):
 
 def lines_of_file() -> dict[str, dotenv.Reading]:
     """Return the lines of .env by name, without empty values; empty if there is no such file."""
-    path = settings.BASE_DIR / ".env"
-    text = path.read_text() if path.exists() else ""
-    return {reading.name: reading for reading in dotenv.read(text, os.environ) if reading.django}
-
-
-def compose_file() -> str:
-    path = settings.BASE_DIR / "compose.yaml"
-    return path.read_text() if path.exists() else ""
+    return {reading.name: reading for reading in dotenv.read(project_file(".env"), os.environ) if reading.django}
 
 
 def variables() -> list[Variable]:
     """Return the variables that the settings read, in their order, then the others that .env sets."""
-    lines, compose = lines_of_file(), compose_file()
+    lines, compose = lines_of_file(), project_file("compose.yaml")
     found = [variable(name, value, lines.get(name), compose) for name, value in Env.values_read.items()]
     for name, reading in lines.items():
         if name not in Env.values_read:

@@ -1,11 +1,10 @@
 """The installed packages compared with the lock."""
 
-import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from django.conf import settings
+from django_compose_stack.dashboard import project_file
 
 LOCKS = ("requirements.txt", "requirements/dev.txt")
 # How a lock names the stack's own packages in a project, whose wheels it carries.
@@ -35,9 +34,7 @@ def packages() -> list[Package]:
     """Return the packages of production, then those of development that differ from the lock."""
     found: dict[str, Package] = {}
     for lock in LOCKS:
-        path = settings.BASE_DIR / lock
-        text = path.read_text() if path.exists() else ""
-        text = WHEEL.sub(lambda match: f"{match[1].replace('_', '-')}=={match[2]}", text)
+        text = WHEEL.sub(lambda match: f"{match[1].replace('_', '-')}=={match[2]}", project_file(lock))
         for name, locked, marker in re.findall(r"^([\w.-]+)==([^\s;\\]+) *(;?)", text, re.M):
             package = Package(name, installed(name), locked)
             # A package with a marker is usually for another platform.
@@ -45,7 +42,3 @@ def packages() -> list[Package]:
             if name not in found and not is_elsewhere and (lock == LOCKS[0] or package.differs):
                 found[name] = package
     return list(found.values())
-
-
-def python() -> str:
-    return platform.python_version()

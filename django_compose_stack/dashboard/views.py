@@ -1,4 +1,5 @@
 import io
+import platform
 import threading
 
 import django
@@ -42,7 +43,7 @@ def state(request: HttpRequest) -> dict[str, object]:
         "variables": variables.variables(),
         "settings": variables.changed_settings(),
         "packages": versions.packages(),
-        "versions": [f"Python {versions.python()}", f"Django {django.get_version()}", database.label],
+        "versions": [f"Python {platform.python_version()}", f"Django {django.get_version()}", database.label],
     }
 
 

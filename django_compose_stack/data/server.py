@@ -3,10 +3,10 @@
 Python 3.8+, standard library only.
 """
 
-import json
 import os
 import subprocess
 
+from django_compose_stack.host.compose import parse_config
 from django_compose_stack.host.process import Failure, must, output, run
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
@@ -112,9 +112,8 @@ class Docker(Server):
 
     def password(self):
         """Return the password that web uses from its next start on."""
-        services = json.loads(self.listed("config", "--format=json"))["services"]
-        # Compose doubles each $ in what it prints, for whoever reads it as a Compose file again.
-        return services["db"]["environment"]["POSTGRES_PASSWORD"].replace("$$", "$")
+        services = parse_config(self.listed("config", "--format=json"))["services"]
+        return services["db"]["environment"]["POSTGRES_PASSWORD"]
 
     def stop_web(self):
         """Stop what writes to the database."""

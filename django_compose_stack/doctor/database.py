@@ -95,7 +95,7 @@ def check_login(stack: Stack) -> Iterator[Finding]:
             "database-password",
             f"the database refuses the password of {user} in .env",
             "Postgres reads POSTGRES_PASSWORD only when it creates a volume; the volume keeps the old password.",
-            "make doctor FIX=1 sets the new password in the database, and loses nothing; or restore the old one in .env",
+            "make doctor FIX=1 sets the new password in the database and loses nothing. Or restore the old one in .env",
             alter,
         )
 

@@ -97,7 +97,7 @@ def check_clock(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "clock-skew",
             f"the engine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's",
-            "Signatures and sessions expire at the wrong time, TLS to package indexes fails, and changed files look old.",
+            "Signatures and sessions expire at the wrong time, TLS to other servers fails, and changed files look old.",
             "Restart Docker Desktop; on Windows: wsl --shutdown; on Linux: sudo timedatectl set-ntp true",
         )
 
@@ -151,7 +151,7 @@ def check_proxies(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "proxy-loopback",
             f"{folder}/config.json gives containers the proxy {without_passwords(proxy)}",
-            "Inside a container, localhost is the container itself, where no proxy runs: builds cannot download anything.",
+            "Inside a container, localhost is the container itself. No proxy runs there, so builds cannot download.",
             "Use an address of this machine that containers can reach, such as host.docker.internal",
         )
     if not urllib.request.proxy_bypass_environment("127.0.0.1", {"no": given.get("noProxy", "")}):
@@ -193,11 +193,4 @@ def check_identity(stack: Stack) -> Iterator[Finding]:
         )
 
 
-CHECKS = (
-    check_engine,
-    check_versions,
-    check_clock,
-    check_architecture,
-    check_proxies,
-    check_identity,
-)
+CHECKS = (check_engine, check_versions, check_clock, check_architecture, check_proxies, check_identity)

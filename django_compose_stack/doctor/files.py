@@ -14,6 +14,10 @@ SKIPPED = {".git", ".venv", ".postgres", ".native", "node_modules", "__pycache__
 MAX_FILES = 50_000
 SPACE = 1_000_000_000  # bytes; an image of this stack needs about half of it
 INODES = 10_000
+FULL_DISK = (
+    "Postgres stops if it cannot write, and builds fail.",
+    "Free some space. What Docker uses: docker system df. To delete its build cache: docker builder prune",
+)
 
 
 def files(root: Path) -> Iterator[Path]:
@@ -94,8 +98,7 @@ def check_space(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "disk-full",
             f"the disk of {place} ({path}) is full: {left}",
-            "Postgres stops if it cannot write, and builds fail.",
-            "Free some space. What Docker uses: docker system df. To delete its build cache: docker builder prune",
+            *FULL_DISK,
         )
 
 

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from django_compose_stack.doctor.files import SPACE
+from django_compose_stack.doctor.files import FULL_DISK, SPACE
 from django_compose_stack.doctor.finding import Finding
 from django_compose_stack.doctor.stack import Stack
 from django_compose_stack.host.mode import ENGINE_TIMEOUT
@@ -101,23 +101,22 @@ def check_mount(stack: Stack) -> Iterator[Finding]:
         yield Finding(
             "inotify",
             f"a container cannot watch files: {seen['error']}",
-            "The development server must compare files at each request and once a second instead.",
+            "The development server must compare files instead, at each request and once a second.",
             "sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512",
         )
     elif not seen["event"]:
         yield Finding(
             "file-events",
             f"a container sees the files of {stack.root} (file system {seen['system']}), but gets no events of changes",
-            "The development server must compare files at each request and once a second instead.",
-            "Move the checkout to a file system with events: on Windows into WSL (\\\\wsl$, ~/); on macOS choose VirtioFS; "
-            "network shares stay slow",
+            "The development server must compare files instead, at each request and once a second.",
+            "Move the checkout to a file system with events: on Windows to WSL (\\\\wsl$, ~/); on macOS use VirtioFS. "
+            "Network shares stay slow",
         )
     if seen["free"] < SPACE:
         yield Finding(
             "engine-disk-full",
             f"the engine's disk is full: {seen['free'] / 1e6:.0f} MB free",
-            "Postgres stops if it cannot write, and builds fail.",
-            "Free some space. What Docker uses: docker system df. To delete its build cache: docker builder prune",
+            *FULL_DISK,
         )
 
 

@@ -84,10 +84,17 @@ def check_port(stack: Stack, address: str, port: int) -> Iterator[Finding]:
     if container[1] if container else is_own_server and stack.mode == "native":
         return
     if is_own_server:
-        yield Finding("port", f"port {port} of {address} is taken by {SERVER}", ONE_PROGRAM, "make down MODE=native, then: make up")
+        yield Finding(
+            "port",
+            f"port {port} of {address} is taken by {SERVER}",
+            ONE_PROGRAM,
+            "make down MODE=native, then: make up",
+        )
         return
     process = None if container else holding_process(stack, port)
-    holder = container[0] if container else "process {} ({})".format(*process) if process else "a process of another user"
+    holder = (
+        container[0] if container else "process {} ({})".format(*process) if process else "a process of another user"
+    )
     yield taken(stack, address, port, holder)
 
 
@@ -151,7 +158,9 @@ def check_subnets(stack: Stack) -> Iterator[Finding]:
             subnet = ipaddress.ip_network(pool["Subnet"])
             for interface, route in foreign:
                 if subnet.version == 4 and subnet.overlaps(route):
-                    yield overlap(stack, f"network {name} ({subnet}) and the route to {route} through {interface} overlap")
+                    yield overlap(
+                        stack, f"network {name} ({subnet}) and the route to {route} through {interface} overlap"
+                    )
     pools = [ipaddress.ip_network(pool["Base"]) for pool in stack.info.get("DefaultAddressPools") or []] or POOLS
     if not networks and foreign and all(any(pool.overlaps(route) for _, route in foreign) for pool in pools):
         interfaces = sorted({interface for interface, route in foreign if any(pool.overlaps(route) for pool in pools)})

@@ -25,7 +25,7 @@ class Stack:
         self.environment = environment
 
     def run(self, *command: str, timeout: float = mode.ENGINE_TIMEOUT, **options: Any) -> subprocess.CompletedProcess:
-        """Return the finished process, its output as text; one that cannot start, or takes too long, counts as failed."""
+        """Return the finished process, its output as text; one that cannot start or takes too long has failed."""
         return ask(*command, **{"cwd": self.root, "env": self.environment, "timeout": timeout, **options})
 
     def must(self, *command: str, **options: Any) -> str:

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import socket
+from pathlib import Path
 
 from django_compose_stack.host import dotenv, dotfile
 from django_compose_stack.host.process import output, say
@@ -67,7 +68,7 @@ def is_taken(port, has_engine):
 
 
 def claim(has_engine):
-    """Write the next free port to .env if the port of the page is taken, so that Compose, Django and all commands use it.
+    """Write the next free port to .env if the port of the page is taken, so that Compose and all commands use it.
 
     Called only while WEB_PORT is not set. Returns whether it wrote a port.
     """
@@ -94,7 +95,7 @@ def keep_apart(folder, projects):
     name = setting("COMPOSE_PROJECT_NAME") or re.sub("[^a-z0-9_-]", "", folder.name.lower()).lstrip("_-")
     folders = {other for used, other in projects if used == name}
     # If that folder no longer exists, it was probably moved here, and its containers and data are this checkout's.
-    if not folders or str(folder) in folders or not any(os.path.isdir(other) for other in folders):
+    if not folders or str(folder) in folders or not any(Path(other).is_dir() for other in folders):
         return
     names = {used for used, _ in projects}
     free = next(f"{name}-{number}" for number in range(2, LAST) if f"{name}-{number}" not in names)

@@ -1,7 +1,5 @@
 """Keeps passwords out of what is printed or shown. Python 3.8 or newer, standard library only."""
 
-from __future__ import annotations
-
 import re
 
 SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|URL")

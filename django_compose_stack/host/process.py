@@ -1,7 +1,5 @@
 """Runs other programs in the project's folder. Python 3.8 or newer, standard library only."""
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 import sys
@@ -49,7 +47,7 @@ def show(*command: str, **options: Any) -> None:
 
 
 def ask(*command: str, **options: Any) -> subprocess.CompletedProcess:
-    """Return the finished process, its output as text; one that cannot start, or takes too long, counts as failed."""
+    """Return the finished process, its output as text; one that cannot start or takes too long has failed."""
     if "input" not in options:
         options["stdin"] = options.get("stdin", subprocess.DEVNULL)
     try:

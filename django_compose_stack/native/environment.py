@@ -46,9 +46,11 @@ def is_current(python):
 
 
 def is_promising():
-    """Return whether the environment seems up to date, as far as another Python can tell. Its own Python checks again."""
+    """Return whether the environment seems up to date to a Python that is not its own, which checks again."""
     before = made()
-    return dict(before, version=None) == dict(wanted(), version=None) and os.access(str(PYTHON), os.X_OK)
+    # After a crash of the system it may be an empty file.
+    can_run = os.access(str(PYTHON), os.X_OK) and PYTHON.stat().st_size > 0
+    return dict(before, version=None) == dict(wanted(), version=None) and can_run
 
 
 def site_packages():

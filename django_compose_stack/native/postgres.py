@@ -97,8 +97,7 @@ class Server:
             pid, status = int(lines[0]), (lines[7:] or [""])[0].strip()
         except (OSError, ValueError, IndexError):
             return None
-        # The file stays after the server is killed. Another process may then get its id, while a session still holds the
-        # lock.
+        # The file stays after the server is killed. A process may get its id while a session still has the lock.
         return (pid, status) if f"port={self.port}" in command_line(pid) else None
 
     def is_ready(self):
@@ -193,7 +192,9 @@ class Server:
             # If initdb outlives this process, the next one waits until it is done.
             done = ask(*map(str, command), env=ENVIRONMENT, pass_fds=[lock], preexec_fn=enter)
         if done.returncode:
-            raise Failure(f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Correct the error above, then try again")
+            raise Failure(
+                f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Correct the error above, then try again"
+            )
         unfinished.rename(self.data)
 
     def knows(self, role, database):

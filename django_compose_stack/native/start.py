@@ -21,7 +21,6 @@ FIXES = {
 }
 
 
-
 def main(words):
     """Run `words` in native mode, and return the exit status; commands.py lists the commands."""
     # Nothing here needs cleaning up, so Ctrl-C may end it anywhere, without a traceback. Python ignores SIGPIPE, and
@@ -39,7 +38,9 @@ def main(words):
             return commands.main(words)
         if not environment.is_current(sys.executable):
             if os.environ.pop("NATIVE_MADE_ENVIRONMENT", None):
-                raise Failure(f"{environment.VENV} is new and does not work", f"rm -r '{environment.VENV}', then try again")
+                raise Failure(
+                    f"{environment.VENV} is new and does not work", f"rm -r '{environment.VENV}', then try again"
+                )
             if not environment.is_promising():
                 environment.make()
                 os.environ["NATIVE_MADE_ENVIRONMENT"] = "1"

@@ -18,7 +18,7 @@ def entry(uid):
 
 
 def become_owner(path):
-    """Become the owner of `path` if this process is root's, so that it creates no files of root; return whether it was."""
+    """Become the owner of `path` if this process is root's, which must create no files here. Returns whether it did."""
     owner = path.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         return False

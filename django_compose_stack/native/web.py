@@ -124,4 +124,6 @@ def stop():
             time.sleep(POLL)
         else:
             return
-    raise Failure(f"a process that the web server started still holds {LOCK}", f"Find it with: fuser '{LOCK}', then stop it")
+    raise Failure(
+        f"a process that the web server started still holds {LOCK}", f"Find it with: fuser '{LOCK}', then stop it"
+    )

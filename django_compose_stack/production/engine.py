@@ -4,13 +4,13 @@ Python 3.8+, standard library only. DOCKER_HOST and Docker's contexts choose the
 """
 
 import functools
-import json
 import os
 import re
 import secrets
 import subprocess
 
 from django_compose_stack.host import process
+from django_compose_stack.host.compose import parse_config
 from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
 
@@ -64,7 +64,7 @@ def compose(*words):
 @functools.lru_cache(None)
 def model():
     """Return compose.prod.yaml as Compose reads it."""
-    return json.loads(output(*compose("config", "--format", "json")))
+    return parse_config(output(*compose("config", "--format", "json")))
 
 
 def forget():

@@ -101,8 +101,7 @@ def named(kind):
 
 def variables_of_now(service, present):
     """Return the flags that make the variables of a service those of compose.prod.yaml as it is now."""
-    # Compose doubles each $ in what it prints, for whoever reads it as a Compose file again.
-    wanted = {name: text.replace("$$", "$") for name, text in service["environment"].items() if text is not None}
+    wanted = {name: text for name, text in service["environment"].items() if text is not None}
     # A stack also lists the names of variables that are not set.
     present = dict(entry.split("=", 1) for entry in present if "=" in entry)
     flags = [f"--env-rm={name}" for name in present.keys() - wanted.keys()]

@@ -1,20 +1,19 @@
 """What settings.py makes of the environment, and what it refuses."""
 
-from django_compose_stack.tests import ROOT
 import io
 import os
 import random
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import environ
 import pytest
 from environ.fileaware_mapping import FileAwareMapping
 
-from django_compose_stack.host import dotenv
 from django_compose_stack.env import Env, InvalidVariable
+from django_compose_stack.host import dotenv
+from django_compose_stack.tests import ROOT
 
 PRODUCTION = {"SECRET_KEY": "k" * 50, "ALLOWED_HOSTS": "example.com"}
 
@@ -241,7 +240,10 @@ def test_file_is_refused_exactly_where_the_readings_differ(tmp_path, line, compo
     if compose == django:
         Env.read_file(tmp_path / ".env")
     else:
-        with pytest.raises(InvalidVariable, match=r"has ambiguous lines: Compose and Django read different values\n  line 3, S: Compose reads"):
+        with pytest.raises(
+            InvalidVariable,
+            match=r"has ambiguous lines: Compose and Django read different values\n  line 3, S: Compose reads",
+        ):
             Env.read_file(tmp_path / ".env")
 
 

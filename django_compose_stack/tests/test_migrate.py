@@ -112,7 +112,9 @@ def test_ready_waits_until_the_database_is_there(monkeypatch):
 def test_ready_refuses_more_threads_than_postgres_has_connections(postgres, settings):
     settings.WEB_REPLICAS, settings.WEB_CONCURRENCY = 50, 4
 
-    with pytest.raises(CommandError, match=r"WEB_REPLICAS=50, plus one during a deploy, times WEB_CONCURRENCY=4 .* 816 connections"):
+    with pytest.raises(
+        CommandError, match=r"WEB_REPLICAS=50, plus one during a deploy, times WEB_CONCURRENCY=4 .* 816 connections"
+    ):
         call_command("ready")
 
 

@@ -10,8 +10,8 @@ from django_compose_stack.health import OK, database_state, wait
 
 LOCK = int.from_bytes(b"migrate")
 LOCK_TIMEOUT = 600  # seconds to wait for another process that migrates
-# A migration that waits for the lock of a table blocks every request after it; it is better to fail and to try again later.
-# A migration that needs longer sets its own limit: SET LOCAL statement_timeout.
+# A migration that waits for the lock of a table blocks every request after it, so it should fail and be tried again.
+# One that needs longer sets its own limit: SET LOCAL statement_timeout.
 TIMEOUTS = {"lock_timeout": "5s", "statement_timeout": "15min"}
 
 

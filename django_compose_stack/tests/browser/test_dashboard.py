@@ -21,7 +21,7 @@ def test_button_on_a_failed_page_brings_it_alive(browser, fresh):
     fresh.manage("migrate", "pages", "zero")
     with opened(browser) as page:
         page.goto(f"{fresh.url}/?from=here")
-        expect(page.get_by_role("heading", level=1)).to_have_text("1 migration waits")
+        expect(page.get_by_role("heading", level=1)).to_have_text("1 unapplied migration")
 
         page.get_by_role("button", name="Apply it").click()
 
@@ -36,7 +36,7 @@ def test_button_of_the_dashboard_works_by_keyboard_and_without_javascript(browse
     fresh.manage("migrate", "pages", "zero")
     with opened(browser, java_script_enabled=False) as page:
         page.goto(f"{fresh.url}/_stack/")
-        expect(page.get_by_role("heading", level=1)).to_have_text("1 migration waits")
+        expect(page.get_by_role("heading", level=1)).to_have_text("1 unapplied migration")
 
         for _ in range(10):
             page.keyboard.press("Tab")

@@ -33,7 +33,8 @@ def test_other_addresses_of_this_machine_are_local(monkeypatch):
 @pytest.mark.parametrize("header", local.PROXIED)
 def test_request_of_a_proxy_or_tunnel_is_not_local(header):
     assert (
-        why("127.0.0.1", **{header: "192.0.2.7"}) == "This request came through a proxy, so any machine may have sent it."
+        why("127.0.0.1", **{header: "192.0.2.7"})
+        == "This request came through a proxy, so any machine may have sent it."
     )
 
 

@@ -1,4 +1,3 @@
-from django_compose_stack.tests import ROOT
 import re
 import shutil
 import socket
@@ -12,9 +11,19 @@ import pytest
 from django_compose_stack.doctor import lifetime, mounts
 from django_compose_stack.doctor.command import examine, fix
 from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.tests import ROOT
 from django_compose_stack.tests.doctor.fake_engine import FakeStack
 
-FILES = [".env.example", "compose.yaml", "Dockerfile", "manage.py", "config", "requirements", ".stack", "django_compose_stack"]
+FILES = [
+    ".env.example",
+    "compose.yaml",
+    "Dockerfile",
+    "manage.py",
+    "config",
+    "requirements",
+    ".stack",
+    "django_compose_stack",
+]
 TIMEOUT = 60  # seconds
 
 

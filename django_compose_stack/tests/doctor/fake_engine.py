@@ -1,4 +1,4 @@
-"""An engine of pretended states, for those that a test cannot make. django_compose_stack/tests/stack asks the real one the same."""
+"""A fake engine, for states that a test cannot create. tests/stack/test_doctor.py asks a real one."""
 
 import json
 import shutil

@@ -221,7 +221,9 @@ def test_doctor_leaves_nothing_behind(bare):
 
 PACKAGE = ROOT / "django_compose_stack"
 OLDEST = {"cli.py": 8, "host": 8, "native": 8, "doctor": 9}  # minor versions of Python 3
-HOST_SIDE = [(path, minor) for name, minor in OLDEST.items() for path in [*PACKAGE.glob(f"{name}/*.py"), PACKAGE / name]]
+HOST_SIDE = [
+    (path, minor) for name, minor in OLDEST.items() for path in [*PACKAGE.glob(f"{name}/*.py"), PACKAGE / name]
+]
 
 
 @pytest.mark.parametrize(

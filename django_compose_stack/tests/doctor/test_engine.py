@@ -45,13 +45,18 @@ BROKEN = [
     ({"images.app-web.Architecture": "arm64"}, "architecture", "is for arm64", "docker compose build --pull web"),
     ({"images.postgres:18.Architecture": "arm64"}, "architecture", "postgres:18 of db", "docker compose pull db"),
     ({"info.HttpProxy": "http://me:pw@127.0.0.1:1"}, "proxy-engine", "***@127.0.0.1:1 does not", "Proxies"),
-    ({"info.SecurityOptions": ["name=userns"]}, "userns-remap", "users of containers to other users", "userns_mode: host"),
+    (
+        {"info.SecurityOptions": ["name=userns"]},
+        "userns-remap",
+        "users of containers to other users",
+        "userns_mode: host",
+    ),
     ({"config": {}, "error": "invalid hostPort: x"}, "configuration", "invalid hostPort: x", "config --quiet"),
     ({"images": {}}, "image", "cannot pull it: dial tcp", "make up MODE=native"),
     ({"probe.file": "unseen"}, "mount-elsewhere", "does not see the files", "docker context use default"),
     ({"probe.file": "denied"}, "mount-denied", "not allowed to read", "chcon"),
     ({"probe.error": "No space left on device"}, "inotify", "No space left", "sysctl fs.inotify"),
-    ({"probe.event": False, "probe.system": "9p"}, "file-events", "file system 9p", "into WSL"),
+    ({"probe.event": False, "probe.system": "9p"}, "file-events", "file system 9p", "to WSL"),
     ({"probe.free": 10_000_000}, "engine-disk-full", "10 MB free", "docker system df"),
     ({"containers.0.State.OOMKilled": True}, "memory", "db was killed", "Resources"),
     ({"containers.1.State.Health.Status": "unhealthy"}, "container", "web is unhealthy. Last log lines:", "logs web"),
@@ -69,7 +74,12 @@ BROKEN = [
         "has Python 3.12.11, but PYTHON_VERSION is 3.13",
         "docker compose build",
     ),
-    ({"run.sh": "17 ./PG_VERSION\n"}, "data-version", "data of Postgres 17, but compose", "POSTGRES_VERSION=17 in .env"),
+    (
+        {"run.sh": "17 ./PG_VERSION\n"},
+        "data-version",
+        "data of Postgres 17, but compose",
+        "POSTGRES_VERSION=17 in .env",
+    ),
     ({"run.sh": "17 ./17/docker/PG_VERSION\n"}, "data-version", "data of Postgres 17", "POSTGRES_VERSION=17 in .env"),
     ({"socket": 'FATAL:  role "app" does not exist'}, "database-role", "no role app", "Restore the old name"),
     ({"socket": 'database "app" does not exist'}, "database-name", "no database app", "createdb -U app app"),
@@ -118,9 +128,7 @@ def test_docker_that_is_wanted_and_not_there_is_found(bare):
 def test_stray_server_of_the_checkout_keeps_the_port_from_docker(doctor):
     script = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
     command = [sys.executable, "-c", f"{script}; sys.stdin.read()"]
-    process = subprocess.Popen(
-        command, cwd=doctor.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=doctor.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         port = process.stdout.readline().strip()
         doctor.state["config"]["services"]["web"]["ports"][0]["published"] = port

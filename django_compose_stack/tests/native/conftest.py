@@ -1,6 +1,5 @@
 """Temporary copies of this checkout, in which the tests run native mode for real."""
 
-from django_compose_stack.tests import ROOT
 import os
 import pwd
 import shutil
@@ -13,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from django_compose_stack.tests import ROOT
 
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".native", ".postgres", ".env", "__pycache__", "db.sqlite3*", "backups", "staticfiles", ".*_cache"
@@ -105,10 +106,12 @@ class Checkout:
         if self.user is not None:
             options |= {"user": self.user, "group": self.user, "extra_groups": []}
         options = {"cwd": "/", "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        return subprocess.Popen(["python3", "-IS", self.path / ".stack", "native", *words], env=self.environment | dict(env), **options)
+        return subprocess.Popen(
+            ["python3", "-IS", self.path / ".stack", "native", *words], env=self.environment | dict(env), **options
+        )
 
     def __call__(self, *words, status=0, input="", **options):
-        """Run a command in native mode, and return the finished process once its exit status is found to be `status`."""
+        """Run a command in native mode, assert its exit status, and return the finished process."""
         with self.popen(*words, stdin=subprocess.PIPE, **options) as process:
             try:
                 output, errors = process.communicate(input, timeout=TIMEOUT)

@@ -210,7 +210,7 @@ def test_terminated_test_command_takes_its_database_away(used):
 
 
 def test_database_of_a_killed_test_command_is_taken_away_by_the_next_one(used):
-    process = used.popen("--test", "sh", "-c", "psql -Atc 'show data_directory'; exec sleep 5")
+    process = used.popen("--test", "sh", "-c", "psql -Atc 'show data_directory'; read line", stdin=subprocess.PIPE)
     folder = process.stdout.readline().strip()
     running = used.popen("--test", "sh", "-c", "echo ready; read line; psql -Atc 'select 1'", stdin=subprocess.PIPE)
     running.stdout.readline()

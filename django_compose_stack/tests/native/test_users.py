@@ -77,7 +77,19 @@ def test_root_in_a_folder_that_only_root_may_enter(make_checkout):
 
 
 def in_chroot(checkout, folder, *words):
-    command = ["unshare", "--mount", "sh", "-c", IN_CHROOT, folder, "python3", "-IS", checkout.path / ".stack", "native", *words]
+    command = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        IN_CHROOT,
+        folder,
+        "python3",
+        "-IS",
+        checkout.path / ".stack",
+        "native",
+        *words,
+    ]
     return subprocess.run(command, env=checkout.environment, capture_output=True, text=True, timeout=120)
 
 
@@ -130,7 +142,8 @@ def test_in_a_container(make_checkout, toolbox):
             pytest.fail("no Docker engine answers")
         pytest.skip("no Docker engine answers")
     checkout = make_checkout()
-    script = "n() { python3 -IS .stack native \"$@\"; }; n up && n --test pytest -q apps && n down && sort -u /proc/[0-9]*/cmdline"
+    script = 'n() { python3 -IS .stack native "$@"; }; n up && n --test pytest -q apps && n down'
+    script += " && sort -u /proc/[0-9]*/cmdline"
     mounts = [f"--volume={checkout.path}:/project", f"--volume={toolbox.path}/cache:/cache"]
     image = ["--workdir=/project", "--env=UV_CACHE_DIR=/cache", "python:3.12-slim", "sh", "-c", script]
 

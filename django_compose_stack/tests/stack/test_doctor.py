@@ -1,6 +1,5 @@
 """The doctor on the real engine: broken set-ups, what it finds, what it fixes. tests/doctor has the rest."""
 
-from django_compose_stack.tests import STACK
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.stack.checkout import free_port, run, wait_for
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, routes and owners need root")
@@ -247,7 +247,9 @@ def test_folder_that_the_engine_does_not_see_is_found(stack):
 
 
 @ROOT_ONLY
-@pytest.mark.parametrize(("options", "left"), [("size=30m", " MB free"), ("size=2g,nr_inodes=2000", " more files can be created")])
+@pytest.mark.parametrize(
+    ("options", "left"), [("size=30m", " MB free"), ("size=2g,nr_inodes=2000", " more files can be created")]
+)
 def test_full_disk_is_found(checkout, options, left):
     found = elsewhere(checkout, tmpfs(checkout, options))
 

@@ -61,7 +61,7 @@ def test_make_up_says_why_the_database_does_not_start(checkout):
     failed = checkout.make("up", check=False)
 
     assert failed.returncode == 2
-    assert re.search("Problem: db is (exited with|restarting with|unhealthy).*; its last words:", failed.stderr)
+    assert re.search(r"Problem: db is (exited with|restarting with|unhealthy).*\. Last log lines:", failed.stderr)
     assert "invalid character in extension owner" in failed.stderr
 
 
