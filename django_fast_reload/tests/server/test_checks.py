@@ -96,7 +96,7 @@ def test_the_server_itself_says_it_too(fresh_site):
 
     site.start(wait=False)
 
-    site.until(lambda: "fast_reload.E001" in site.log.read_text(), 20)
+    site.until(lambda: "fast_reload.E001" in site.log.read_text(), 60)
 
 
 @pytest.mark.parametrize("name", ["other", "daphne", "channels"])
@@ -123,7 +123,7 @@ def test_a_server_of_its_own_is_used_with_a_warning(fresh_site, name):
     assert f"(fast_reload.W001) There is no fast reload: {name} brings a server of its own" in text
 
     site.start(wait=False)
-    site.until(lambda: f"{name} runs" in site.log.read_text(), 20)
+    site.until(lambda: f"{name} runs" in site.log.read_text(), 60)
     assert "brings a server of its own, so there is no fast reload." in site.log.read_text()
 
 
