@@ -1,9 +1,10 @@
 """The fenced blocks of README.md and docs/, each with what its info string says that it is."""
 
-from django_compose_stack.tests import ROOT
 import re
 from pathlib import Path
 from typing import NamedTuple
+
+from django_compose_stack.tests import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WILD = "…"

@@ -1,11 +1,11 @@
 """The checks of .ci agree with what they check."""
 
-from django_compose_stack.tests import ROOT
 import re
 import runpy
-from pathlib import Path
 
 import pytest
+
+from django_compose_stack.tests import ROOT
 
 BUILT_HERE = {"production:local"}
 

@@ -1,4 +1,4 @@
-"""What README.md and docs/ show is what the files say. django_compose_stack/tests/stack/test_docs.py runs their commands."""
+"""What README.md and docs/ show is what the files say. stack/test_docs.py runs their commands."""
 
 import os
 import re
@@ -80,10 +80,14 @@ def test_shown_output_matches(shown, output, same):
 
 
 # The commands page: what to type, and what that is with Docker.
-ROWS = re.findall(r"^\| `(?:make|python3 \.stack) ([^`]+)` \| .* \| (.*) \|$", (ROOT / "docs/commands.md").read_text(), re.M)
+ROWS = re.findall(
+    r"^\| `(?:make|python3 \.stack) ([^`]+)` \| .* \| (.*) \|$", (ROOT / "docs/commands.md").read_text(), re.M
+)
 # dbshell asks the container for both names; tests/stack/test_docs.py runs the row's command. reset needs a database to
 # back up: tests/stack/test_make.py.
-OF_DOCKER = [(typed, effect) for typed, effect in ROWS if "`docker compose" in effect and typed not in ("dbshell", "reset")]
+OF_DOCKER = [
+    (typed, effect) for typed, effect in ROWS if "`docker compose" in effect and typed not in ("dbshell", "reset")
+]
 # Stands in for docker: writes down what it was asked, and answers that web runs where it is to run.
 STANDIN = """#!/bin/sh
 { for word; do printf '%s\\t' "$word"; done; echo; } >>"$ASKED"

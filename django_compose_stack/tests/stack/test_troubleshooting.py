@@ -1,6 +1,5 @@
 """Brings about every message that docs/troubleshooting.md is keyed by, for real."""
 
-from django_compose_stack.tests import STACK
 import inspect
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.snippets import ROOT, line_pattern
 from django_compose_stack.tests.stack.checkout import free_port, run, wait_for
 from django_compose_stack.tests.stack.test_doctor import write_env
