@@ -172,7 +172,8 @@ def release(version):
         """Return (service, how it ended), the service None if all is well; None while it goes on."""
         for name in SERVING:
             update = inspect(name).get("UpdateStatus", {})
-            if update.get("StartedAt") == before[name]:
+            # It is absent before the engine begins, and stays so where nothing changes: is_up tells them apart.
+            if not update or update.get("StartedAt") == before[name]:
                 if len(failed(name)) >= TRIES:
                     return name, "and the engine tries on"
             elif update["State"] in ("paused", "rollback_completed", "rollback_paused"):

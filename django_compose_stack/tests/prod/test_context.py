@@ -2,14 +2,38 @@
 
 from django_compose_stack.tests.stack.checkout import Checkout, run
 
-SECRETS = """
-prod.dump dump.sql dump.sql.gz key.pem site.key id_rsa .pgpass .netrc .aws/credentials production.env secrets.bak .env
-compose.override.yaml apps/pages/.env apps/pages/tls.key sub/.git/config frontend/node_modules/a/index.js db.sqlite3
-secrets/secret_key backups/a.dump backups-old/b.dump media/upload.png apps/pages/fixtures/all.dump .ssh/id_ed25519
-""".split()
-NEEDED = """
-apps/pages/static/.well-known/security.txt apps/pages/migrations/views.sql templates/base.html .stack/a.whl
-""".split()
+SECRETS = [
+    "prod.dump",
+    "dump.sql",
+    "dump.sql.gz",
+    "key.pem",
+    "site.key",
+    "id_rsa",
+    ".pgpass",
+    ".netrc",
+    ".aws/credentials",
+    "production.env",
+    "secrets.bak",
+    ".env",
+    "compose.override.yaml",
+    "apps/pages/.env",
+    "apps/pages/tls.key",
+    "sub/.git/config",
+    "frontend/node_modules/a/index.js",
+    "db.sqlite3",
+    "secrets/secret_key",
+    "backups/a.dump",
+    "backups-old/b.dump",
+    "media/upload.png",
+    "apps/pages/fixtures/all.dump",
+    ".ssh/id_ed25519",
+]
+NEEDED = [
+    "apps/pages/static/.well-known/security.txt",
+    "apps/pages/migrations/views.sql",
+    "templates/base.html",
+    ".stack/a.whl",
+]
 
 
 def test_no_secret_gets_into_the_image_and_what_is_needed_does(tmp_path, engine):

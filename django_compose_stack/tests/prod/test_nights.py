@@ -1,0 +1,68 @@
+"""Deploys on a bad night: an engine that answers oddly, two people at once, a release that must go."""
+
+import os
+import re
+import stat
+
+import pytest
+
+from django_compose_stack.tests.prod.production import running
+from django_compose_stack.tests.stack.checkout import run
+
+# Stands for docker: after `stack deploy` the first answers lack UpdateStatus, as the engine's do for a moment.
+FORGETFUL = """#!{python}
+import json, pathlib, subprocess, sys
+words, left = sys.argv[1:], pathlib.Path(__file__).with_name("left")
+if words[:2] != ["service", "inspect"]:
+    status = subprocess.run(["{docker}", *words]).returncode
+    if words[:2] == ["stack", "deploy"]:
+        left.write_text("3")
+    sys.exit(status)
+done = subprocess.run(["{docker}", *words], stdout=subprocess.PIPE)
+number = int(left.read_text()) if left.exists() else 0
+if number and done.returncode == 0:
+    services = json.loads(done.stdout)
+    services[0].pop("UpdateStatus", None)
+    left.write_text(str(number - 1))
+    print(json.dumps(services))
+else:
+    sys.stdout.buffer.write(done.stdout)
+sys.exit(done.returncode)
+"""
+
+
+@pytest.fixture(scope="module")
+def quick(swarm, tmp_path_factory):
+    """A stack of its own, whose releases are healthy in seconds."""
+    with running(tmp_path_factory, "deploy", is_quick=True) as production:
+        yield production
+
+
+def docker_stand_in(folder, script):
+    """Write a program that stands for docker, and return the PATH on which it is found first."""
+    real = run("sh", "-c", "command -v docker").stdout.strip()
+    path = folder / "docker"
+    path.write_text(script.replace("{docker}", real).replace("{python}", os.path.realpath("/usr/bin/python3")))
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def serving(production):
+    [version] = re.findall(r"(\S+)  serves$", production.make("releases").stdout, re.M)
+    return version
+
+
+def change(production, mark):
+    path = production.path / "apps/pages/__init__.py"
+    path.write_text(f"# {mark}\n")
+
+
+def test_update_that_the_engine_does_not_name_yet_goes_on(quick, tmp_path):
+    quick.make("deploy")
+    before = serving(quick)
+    change(quick, "absent status")
+
+    done = quick.make("deploy", PATH=docker_stand_in(tmp_path, FORGETFUL))
+
+    assert f"{serving(quick)} serves at" in done.stdout
+    assert serving(quick) != before
