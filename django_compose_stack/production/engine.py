@@ -11,6 +11,7 @@ import subprocess
 
 from django_compose_stack.host import process
 from django_compose_stack.host.compose import parse_config
+from django_compose_stack.host.lock import held
 from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
 
@@ -71,6 +72,11 @@ def forget():
     """Forget what Compose made of its files and of the environment, which have changed."""
     environment.cache_clear()
     model.cache_clear()
+
+
+def changing(what):
+    """Hold the lock of this production for a command that changes it."""
+    return held(stack(), model()["services"]["nginx"]["image"], what)
 
 
 def container(service):

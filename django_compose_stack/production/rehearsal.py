@@ -7,6 +7,7 @@ from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.production.engine import (
     address,
+    changing,
     compose,
     container,
     environment,
@@ -23,14 +24,15 @@ from django_compose_stack.production.swarm import serving
 def up():
     bring()
     make_secrets()
-    must(*compose("up", "--build", "--detach", "--remove-orphans"))
-    migrate = output(*compose("ps", "--all", "--quiet", "migrate"))
-    if output("docker", "wait", migrate) != "0":
-        run(*compose("logs", "--no-log-prefix", "migrate"))
-        raise Failure("the migration failed, see above; web waits until it succeeds", "correct it, then: make prod-up")
-    must(*compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
-    # Changed files of nginx/ are mounted already; it takes them over if they are sound.
-    must(*compose("exec", "-T", "nginx", "sh", "/etc/nginx/stack/start", "reload"))
+    with changing("prod-up"):
+        must(*compose("up", "--build", "--detach", "--remove-orphans"))
+        migrate = output(*compose("ps", "--all", "--quiet", "migrate"))
+        if output("docker", "wait", migrate) != "0":
+            run(*compose("logs", "--no-log-prefix", "migrate"))
+            raise Failure("the migration failed, see above; web waits until it succeeds", "correct it, then: make prod-up")
+        must(*compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
+        # Changed files of nginx/ are mounted already; it takes them over if they are sound.
+        must(*compose("exec", "-T", "nginx", "sh", "/etc/nginx/stack/start", "reload"))
     print(f"Running at {address()}")
 
 

@@ -16,6 +16,7 @@ from django_compose_stack.production.engine import (
     FILE,
     SECRETS,
     address,
+    changing,
     compose,
     environment,
     make_secrets,
@@ -187,6 +188,8 @@ def release(version):
         task = (failed(name) or tasks(name))[0]
         swarm.show_end(f"{name} of {version} did not become healthy", task)
         raise Failure(f"{serving()} is what web serves ({outcome})", "correct it, then: make deploy")
+    if serving() != version:
+        raise Failure(f"{serving()} serves now, not {version}: something else has changed the stack", "make releases")
     print(f"{version} serves at {address()}")
 
 
@@ -194,27 +197,30 @@ def deploy():
     bring()
     swarm.check()
     make_secrets()
-    check_nginx()
-    version = new_version()
-    build(version)
-    if serving():
-        migrate(version)
-    release(version)
-    forget_old()
+    with changing("deploy"):
+        check_nginx()
+        version = new_version()
+        build(version)
+        if serving():
+            migrate(version)
+        release(version)
+        forget_old()
 
 
 def rollback(version=None):
+    bring()
     swarm.check()
     make_secrets()
-    check_nginx()
-    if version is None:
-        previous = inspect("web").get("PreviousSpec")
-        if not previous or swarm.version_of(previous) == serving():
-            raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
-        version = swarm.version_of(previous)
-    if not output("docker", "image", "inspect", image(version)):
-        raise Failure(f"there is no image {image(version)}", "name one of: make releases")
-    release(version)
+    with changing("rollback"):
+        check_nginx()
+        if version is None:
+            previous = inspect("web").get("PreviousSpec")
+            if not previous or swarm.version_of(previous) == serving():
+                raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
+            version = swarm.version_of(previous)
+        if not output("docker", "image", "inspect", image(version)):
+            raise Failure(f"there is no image {image(version)}", "name one of: make releases")
+        release(version)
 
 
 def show():

@@ -3,11 +3,13 @@
 import os
 import re
 import stat
+import subprocess
 
 import pytest
 
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.prod.production import running
-from django_compose_stack.tests.stack.checkout import run
+from django_compose_stack.tests.stack.checkout import environment, run, wait_for
 
 # Stands for docker: after `stack deploy` the first answers lack UpdateStatus, as the engine's do for a moment.
 FORGETFUL = """#!{python}
@@ -66,3 +68,33 @@ def test_update_that_the_engine_does_not_name_yet_goes_on(quick, tmp_path):
 
     assert f"{serving(quick)} serves at" in done.stdout
     assert serving(quick) != before
+
+
+def test_second_deploy_at_once_is_refused_and_says_who_deploys(quick):
+    change(quick, "two at once")
+    first = subprocess.Popen(
+        [*STACK, "deploy"], cwd=quick.path, env=environment(**quick.variables), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(lambda: run("docker", "ps", "-q", f"--filter=name=^{quick.name}-lock$").stdout, "the lock")
+        others = [quick.make(*words, check=False) for words in (["deploy"], ["rollback", "VERSION=x"])]
+    finally:
+        said, _ = first.communicate(timeout=300)
+
+    for refused in others:
+        assert refused.returncode != 0
+        assert re.search(rf"`deploy` of {quick.name} runs, by \S+ since \d\d:\d\d:\d\d UTC", refused.stderr)
+    assert first.returncode == 0
+    assert f"{serving(quick)} serves at" in said
+
+
+def test_lock_goes_with_its_holder(quick):
+    holder = subprocess.Popen([*STACK, "deploy"], cwd=quick.path, env=environment(**quick.variables))
+    listed = ["docker", "ps", "--all", "--quiet", f"--filter=name=^{quick.name}-lock$"]
+    wait_for(lambda: run(*listed).stdout, "the lock")
+
+    holder.kill()
+    holder.wait()
+
+    wait_for(lambda: not run(*listed).stdout, "the lock to go", timeout=20)
+    quick.make("deploy")
