@@ -31,6 +31,7 @@ from django_compose_stack.production.swarm import inspect, serving, tasks, wait
 
 TRIES = 3  # failed tasks of one service, where there is nothing that the engine could roll back to
 KEPT = 10  # releases whose images stay
+HISTORY = "django-compose-stack.releases"  # the label of web with the versions that served, newest first
 SERVING = ("db", "web", "nginx")
 
 
@@ -149,10 +150,21 @@ def migrate(version):
         raise Failure(f"{version} was not deployed; {serving()} is what web serves", "correct it, then: make deploy")
 
 
-def write_names(folder):
-    """Write a Compose file with the names of the secrets and configs; return its path."""
-    path = Path(folder) / "names.json"
-    path.write_text(json.dumps({kind: named(kind) for kind in ("configs", "secrets")}))
+def history(version):
+    """Return the versions that served, newest first, as they are with this one: what it replaces or goes back to."""
+    known = inspect("web").get("Spec", {}).get("Labels", {}).get(HISTORY, "").split()
+    now = serving()
+    if version in known:
+        return known
+    # What was rolled back from is left out, so that nobody rolls back to it.
+    return [version, *(known[known.index(now) :] if now in known else filter(None, [now]))][:KEPT]
+
+
+def write_overlay(folder, version):
+    """Write a Compose file with the names of secrets and configs, and what only a release knows; return its path."""
+    services = {"web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}}}
+    path = Path(folder) / "release.json"
+    path.write_text(json.dumps({"services": services, **{kind: named(kind) for kind in ("configs", "secrets")}}))
     return path
 
 
@@ -161,7 +173,7 @@ def release(version):
     before = {name: inspect(name).get("UpdateStatus", {}).get("StartedAt") for name in SERVING}
     known = {task["ID"] for name in SERVING for task in tasks(name)}
     with tempfile.TemporaryDirectory() as folder:
-        files = [f"--compose-file={FILE}", f"--compose-file={write_names(folder)}"]
+        files = [f"--compose-file={FILE}", f"--compose-file={write_overlay(folder, version)}"]
         command = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"]
         must(*command, *files, stack(), env={**environment(), "VERSION": version}, stdout=subprocess.DEVNULL)
 
@@ -213,14 +225,23 @@ def rollback(version=None):
     make_secrets()
     with changing("rollback"):
         check_nginx()
-        if version is None:
-            previous = inspect("web").get("PreviousSpec")
-            if not previous or swarm.version_of(previous) == serving():
-                raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
-            version = swarm.version_of(previous)
-        if not output("docker", "image", "inspect", image(version)):
-            raise Failure(f"there is no image {image(version)}", "name one of: make releases")
-        release(version)
+        release(available(version or version_before()))
+
+
+def version_before():
+    """Return the version that served before the one that serves."""
+    versions, now = history(serving()), serving()
+    older = versions[versions.index(now) + 1 :] if now else []
+    if not older:
+        raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
+    return older[0]
+
+
+def available(version):
+    """Return the version; exit where the engine has no image of it."""
+    if not output("docker", "image", "inspect", image(version)):
+        raise Failure(f"there is no image {image(version)}", "name one of: make releases")
+    return version
 
 
 def show():

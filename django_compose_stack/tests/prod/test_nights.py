@@ -98,3 +98,23 @@ def test_lock_goes_with_its_holder(quick):
 
     wait_for(lambda: not run(*listed).stdout, "the lock to go", timeout=20)
     quick.make("deploy")
+
+
+def test_rollback_goes_one_version_further_each_time(quick):
+    versions = [serving(quick)]
+    for number in range(2):
+        change(quick, f"rollback {number}")
+        quick.make("deploy")
+        versions.append(serving(quick))
+
+    seen = []
+    for _ in range(2):
+        quick.make("rollback")
+        seen.append(serving(quick))
+    change(quick, "after the rollbacks")
+    quick.make("deploy")
+    quick.make("rollback")
+
+    assert seen == [versions[1], versions[0]]
+    # What was rolled back from is not what served before.
+    assert serving(quick) == versions[0]
