@@ -101,47 +101,29 @@ def named(kind):
     return entries
 
 
-def variables_of_now(service, present):
-    """Return the flags that make the variables of a service those of compose.prod.yaml as it is now."""
-    wanted = {name: text for name, text in service["environment"].items() if text is not None}
-    # A stack also lists the names of variables that are not set.
-    present = dict(entry.split("=", 1) for entry in present if "=" in entry)
-    flags = [f"--env-rm={name}" for name in present.keys() - wanted.keys()]
-    for name, text in wanted.items():
-        if present.get(name) != text:
-            # What comes from the environment is left to it, because everybody may read a command line.
-            flags.append(f"--env-add={name}" if environment().get(name) == text else f"--env-add={name}={text}")
-    return flags
-
-
-def secrets_of_now(service, present):
-    """Return the flags that make the secrets of a service those of secrets/; make those that the engine lacks."""
-    entries = named("secrets")
-    wanted = {}
-    for use in service["secrets"]:
-        entry = entries[use["source"]]
-        # As `docker stack deploy` writes it: relative to that folder.
-        wanted[entry["name"]] = use.get("target", use["source"]).removeprefix("/run/secrets/")
-        if not output("docker", "secret", "inspect", entry["name"]):
-            create = ["docker", "secret", "create", f"--label=com.docker.stack.namespace={stack()}"]
-            must(*create, entry["name"], entry["file"], stdout=subprocess.DEVNULL)
-    present = {secret["SecretName"] for secret in present}
-    flags = [f"--secret-rm={name}" for name in present - wanted.keys()]
-    return flags + [f"--secret-add=source={name},target={wanted[name]}" for name in wanted.keys() - present]
+def stack_deploy(version, content, *files):
+    """Have the engine make the stack what the files say and, over them, the content, which is a Compose file's."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "release.json"
+        # A Compose file doubles each $ that is one.
+        path.write_text(json.dumps(content).replace("$", "$$"))
+        options = [f"--compose-file={file}" for file in (*files, path)]
+        command = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"]
+        must(*command, *options, stack(), env={**environment(), "VERSION": version}, stdout=subprocess.DEVNULL)
 
 
 def migrate(version):
     """Migrate with the new image, and what it is given now, while the old one serves; exit where that fails."""
-    service = model()["services"]["migrate"]
-    spec = inspect("migrate")["Spec"]["TaskTemplate"]["ContainerSpec"]
-    flags = variables_of_now(service, spec.get("Env", [])) + secrets_of_now(service, spec.get("Secrets", []))
-    update = ["docker", "service", "update", "--detach", "--quiet", "--no-resolve-image", "--force", *flags]
-    must(*update, "--image", image(version), f"{stack()}_migrate", stdout=subprocess.DEVNULL)
+    service = {**model()["services"]["migrate"], "image": image(version)}
+    # Compose also prints what is not set, and a stack takes no null there.
+    service = {name: value for name, value in service.items() if value is not None}
+    alone = {"services": {"migrate": service}, "networks": model()["networks"], "secrets": named("secrets")}
+    stack_deploy(version, alone)
 
     def ended():
-        iteration = inspect("migrate")["JobStatus"]["JobIteration"]
+        iteration = inspect("migrate").get("JobStatus", {}).get("JobIteration")
         for task in tasks("migrate"):
-            if task["JobIteration"] == iteration and task["Status"]["State"] in ("complete", "failed", "rejected"):
+            if task.get("JobIteration") == iteration and task["Status"]["State"] in ("complete", "failed", "rejected"):
                 return task
 
     task = wait(ended, "the migration has not ended")
@@ -160,22 +142,17 @@ def history(version):
     return [version, *(known[known.index(now) :] if now in known else filter(None, [now]))][:KEPT]
 
 
-def write_overlay(folder, version):
-    """Write a Compose file with the names of secrets and configs, and what only a release knows; return its path."""
-    services = {"web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}}}
-    path = Path(folder) / "release.json"
-    path.write_text(json.dumps({"services": services, **{kind: named(kind) for kind in ("configs", "secrets")}}))
-    return path
-
-
 def release(version):
     """Make the stack what compose.prod.yaml says, with that version; exit where a service does not come up."""
     before = {name: inspect(name).get("UpdateStatus", {}).get("StartedAt") for name in SERVING}
     known = {task["ID"] for name in SERVING for task in tasks(name)}
-    with tempfile.TemporaryDirectory() as folder:
-        files = [f"--compose-file={FILE}", f"--compose-file={write_overlay(folder, version)}"]
-        command = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"]
-        must(*command, *files, stack(), env={**environment(), "VERSION": version}, stdout=subprocess.DEVNULL)
+    services = {
+        "web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}},
+        # It has run by then. Where there is no stack yet, this is its one run.
+        "migrate": {"deploy": {"replicas": 0 if serving() else 1}},
+    }
+    content = {"services": services, "configs": named("configs"), "secrets": named("secrets")}
+    stack_deploy(version, content, FILE)
 
     def failed(name):
         ended = ("complete", "failed", "rejected")

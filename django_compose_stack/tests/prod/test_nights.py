@@ -59,6 +59,10 @@ def change(production, mark):
     path.write_text(f"# {mark}\n")
 
 
+def migrate_tasks(production):
+    return run("docker", "service", "ps", "--quiet", f"{production.name}_migrate").stdout.split()
+
+
 def test_update_that_the_engine_does_not_name_yet_goes_on(quick, tmp_path):
     quick.make("deploy")
     before = serving(quick)
@@ -118,3 +122,14 @@ def test_rollback_goes_one_version_further_each_time(quick):
     assert seen == [versions[1], versions[0]]
     # What was rolled back from is not what served before.
     assert serving(quick) == versions[0]
+
+
+def test_deploy_migrates_once_and_rollback_never(quick):
+    known = set(migrate_tasks(quick))
+    change(quick, "migrations")
+    quick.make("deploy")
+    after = set(migrate_tasks(quick))
+    quick.make("rollback")
+
+    assert len(after - known) == 1
+    assert set(migrate_tasks(quick)) - after == set()
