@@ -81,6 +81,9 @@ class Native(Server):
     folder = ROOT / "backups"
 
     def __init__(self):
+        self.connect()
+
+    def connect(self):
         prefix = tuple(program("native"))
         super().__init__(prefix, *names(prefix, "PGUSER", "PGDATABASE"))
 

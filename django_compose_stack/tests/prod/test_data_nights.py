@@ -1,0 +1,69 @@
+"""Restores and upgrades of which something dies half way, or of which there are two."""
+
+import re
+import subprocess
+
+import pytest
+
+from django_compose_stack.tests import STACK
+from django_compose_stack.tests.prod.production import Production, running
+from django_compose_stack.tests.prod.test_nights import docker_stand_in
+from django_compose_stack.tests.stack.checkout import environment, run, wait_for
+
+KILL = "kill -9 $(cat /proc/1/task/1/children)"
+DATABASE = {"MODE": "production"}
+
+
+@pytest.fixture(scope="module")
+def production(tmp_path_factory):
+    """Production with Compose, and a backup of it. Each test leaves it well."""
+    with running(tmp_path_factory, "prod-up") as production:
+        yield production
+
+
+@pytest.fixture(scope="module")
+def backup(production):
+    return re.search(r"Wrote (\S+\.dump)", production.make("backup", **DATABASE).stdout)[1]
+
+
+def restoring(production, backup):
+    """Return a restore that runs in the background."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    variables = environment(**production.variables, **DATABASE)
+    return subprocess.Popen([*STACK, "restore", backup], cwd=production.path, env=variables, **options)
+
+
+def answer(production):
+    try:
+        return production.request("/").status
+    except OSError:
+        return 0
+
+
+def ask(production, statement):
+    """Run SQL beside the application's database."""
+    return production.exec("db", "psql", "-U", "app", "-d", "postgres", "-qAtc", statement).strip()
+
+
+def test_database_that_dies_while_the_names_change(production, backup):
+    """A stopped backend holds the exchange up, so that it is under way when all of Postgres is killed."""
+    wait_for(lambda: answer(production) == 200, "the page")
+    pid = ask(production, "SELECT pid FROM pg_stat_activity WHERE datname = 'app' LIMIT 1")
+    production.exec("db", "kill", "-STOP", pid)
+    under_way = "SELECT 1 FROM pg_stat_activity WHERE query ~ 'ALTER DATABASE' AND pid <> pg_backend_pid()"
+    under_way += " UNION SELECT 1 FROM pg_database WHERE NOT datallowconn AND datname = 'app'"
+    # In one go inside of the container: the exchange is given up after five seconds.
+    watch = f'until [ -n "$(psql -U app -d postgres -qAtc "$1")" ]; do sleep 0.1; done; {KILL}'
+    process = restoring(production, backup)
+
+    production.compose("exec", "-T", "db", "sh", "-c", watch, "sh", under_way, check=False)
+    said, _ = process.communicate(timeout=180)
+
+    wait_for(lambda: answer(production) == 200, "the page to be back", timeout=60)
+    assert process.returncode != 0
+    assert "the database is as it was" in said
+    odd = "SELECT datname FROM pg_database WHERE NOT datallowconn OR datname ~ 'incoming'"
+    assert ask(production, odd) == "template0"
+    production.make("restore", f"FILE={backup}", **DATABASE)
+    wait_for(lambda: answer(production) == 200, "the page")
+    production.make("restore-forget", **DATABASE)
