@@ -92,6 +92,7 @@ class Docker(Server):
     """The one of compose.yaml, started where it does not run."""
 
     folder = ROOT / "backups"
+    was_up = False
 
     def __init__(self):
         self.connect()

@@ -12,6 +12,13 @@ from django_compose_stack.tests.stack.checkout import environment, run, wait_for
 
 KILL = "kill -9 $(cat /proc/1/task/1/children)"
 DATABASE = {"MODE": "production"}
+# Stands for docker: ends the command that has just moved a folder of data to its place.
+KILLS_THE_MOVER = """#!/bin/sh
+case "$*" in
+    *" mv /var/lib/postgresql/"*) {docker} "$@"; kill -9 $PPID ;;
+    *) exec {docker} "$@" ;;
+esac
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +74,31 @@ def test_database_that_dies_while_the_names_change(production, backup):
     production.make("restore", f"FILE={backup}", **DATABASE)
     wait_for(lambda: answer(production) == 200, "the page")
     production.make("restore-forget", **DATABASE)
+
+
+@pytest.mark.parametrize("way", ["prod-up", "deploy"])
+def test_upgrade_that_was_killed_is_begun_again(tmp_path, swarm, way):
+    if run("docker", "image", "inspect", "postgres:17", check=False).returncode:
+        pytest.skip("the engine has no image postgres:17")
+    production = Production(tmp_path)
+    production.make_quick()
+    (production.path / ".env").write_text("POSTGRES_VERSION=17\n")
+    (tmp_path / "bin").mkdir()
+    try:
+        production.make(way)
+        production.sql("CREATE TABLE mark (id int)")
+        path = docker_stand_in(tmp_path / "bin", KILLS_THE_MOVER)
+        killed = production.make("upgrade-db", "TO=18", check=False, PATH=path, **DATABASE)
+        assert killed.returncode != 0
+        assert answer(production) != 200
+        lock = ["docker", "ps", "--quiet", f"--filter=name=^{production.name}-lock$"]
+        wait_for(lambda: not run(*lock).stdout, "the lock to go")
+
+        done = production.make("upgrade-db", "TO=18", **DATABASE)
+
+        assert "an upgrade to 18 was killed before its end: beginning it again" in done.stderr
+        wait_for(lambda: answer(production) == 200, "the page to be back")
+        assert production.sql("SHOW server_version_num").startswith("18")
+        assert production.sql("SELECT count(*) FROM mark") == "0"
+    finally:
+        production.remove()
