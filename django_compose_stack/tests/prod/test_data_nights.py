@@ -76,6 +76,20 @@ def test_database_that_dies_while_the_names_change(production, backup):
     production.make("restore-forget", **DATABASE)
 
 
+def test_second_restore_at_once_is_refused(production, backup):
+    process = restoring(production, backup)
+    lock = ["docker", "ps", "--quiet", f"--filter=name=^{production.name}-lock$"]
+    wait_for(lambda: run(*lock).stdout or process.poll() is not None, "the lock")
+
+    refused = production.make("restore-undo", check=False, **DATABASE)
+    said, _ = process.communicate(timeout=180)
+
+    assert refused.returncode != 0
+    assert f"`restore` of {production.name} runs, by " in refused.stderr
+    assert (process.returncode, said.count("Restored")) == (0, 1)
+    production.make("restore-forget", **DATABASE)
+
+
 @pytest.mark.parametrize("way", ["prod-up", "deploy"])
 def test_upgrade_that_was_killed_is_begun_again(tmp_path, swarm, way):
     if run("docker", "image", "inspect", "postgres:17", check=False).returncode:
