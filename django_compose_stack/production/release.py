@@ -119,14 +119,7 @@ def migrate(version):
     service = {name: value for name, value in service.items() if value is not None}
     alone = {"services": {"migrate": service}, "networks": model()["networks"], "secrets": named("secrets")}
     stack_deploy(version, alone)
-
-    def ended():
-        iteration = inspect("migrate").get("JobStatus", {}).get("JobIteration")
-        for task in tasks("migrate"):
-            if task.get("JobIteration") == iteration and task["Status"]["State"] in ("complete", "failed", "rejected"):
-                return task
-
-    task = wait(ended, "the migration has not ended")
+    task = wait(lambda: swarm.ended("migrate"), "the migration has not ended")
     if task["Status"]["State"] != "complete":
         swarm.show_end("the migration failed", task)
         raise Failure(f"{version} was not deployed; {serving()} is what web serves", "correct it, then: make deploy")
@@ -155,8 +148,7 @@ def release(version):
     stack_deploy(version, content, FILE)
 
     def failed(name):
-        ended = ("complete", "failed", "rejected")
-        return [task for task in tasks(name) if task["ID"] not in known and task["Status"]["State"] in ended]
+        return [task for task in tasks(name) if task["ID"] not in known and task["Status"]["State"] in swarm.ENDED]
 
     def settled():
         """Return (service, how it ended), the service None if all is well; None while it goes on."""
@@ -170,7 +162,10 @@ def release(version):
                 return name, update["State"].replace("_", " ")
             elif update["State"] != "completed":
                 return None
-        return (None, "") if all(swarm.is_up(name) for name in SERVING) else None
+        files = swarm.ended("nginx-files")
+        if files and files["Status"]["State"] != "complete":
+            return "nginx-files", "and Nginx goes on with the files before"
+        return (None, "") if files and all(swarm.is_up(name) for name in SERVING) else None
 
     name, outcome = wait(settled, f"{version} has not come up")
     if name:

@@ -2,12 +2,14 @@
 
 import os
 import re
+import ssl
 import stat
 import subprocess
 
 import pytest
 
 from django_compose_stack.tests import STACK
+from django_compose_stack.tests.prod.load import Load
 from django_compose_stack.tests.prod.production import running
 from django_compose_stack.tests.stack.checkout import environment, run, wait_for
 
@@ -133,3 +135,27 @@ def test_deploy_migrates_once_and_rollback_never(quick):
 
     assert len(after - known) == 1
     assert set(migrate_tasks(quick)) - after == set()
+
+
+def test_renewed_certificate_comes_without_a_failed_request(swarm, tmp_path_factory):
+    """Nor does a changed site.conf fail one."""
+    with running(tmp_path_factory, "deploy", tls=True, is_quick=True) as production:
+        before = production.exec("nginx", "cat", "/proc/1/stat").split()[21]
+        old = ssl.get_server_certificate(("127.0.0.1", int(production.variables["HTTPS_PORT"])))
+        (production.path / "secrets/tls_key").unlink()
+        production.add_certificate()
+        production.replace(
+            "nginx/site.conf", "location = /readyz {\n    return 404;", "location = /readyz {\n    return 410;"
+        )
+
+        with Load(production, tls=True) as load:
+            wait_for(lambda: len(load.acknowledged) > 20, "some notes")
+            production.make("deploy")
+            wait_for(lambda: production.request("/readyz", tls=True).status == 410, "the change")
+            seen = len(load.acknowledged)
+            wait_for(lambda: len(load.acknowledged) > seen + 20, "notes under the new one")
+
+        assert load.failed == {}
+        assert ssl.get_server_certificate(("127.0.0.1", int(production.variables["HTTPS_PORT"]))) != old
+        assert production.exec("nginx", "cat", "/proc/1/stat").split()[21] == before
+        assert production.exec("nginx", "sh", "-c", "stat -c %a%U /etc/nginx/live/current/tls_key") == "600nginx\n"
