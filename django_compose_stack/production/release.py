@@ -89,6 +89,15 @@ def forget_old():
         output("docker", "image", "rm", image(old))
 
 
+def forget_unused():
+    """Remove the secrets and configs of former releases, which may be old passwords; the engine keeps what is used."""
+    label = f"--filter=label=com.docker.stack.namespace={stack()}"
+    for kind in ("secret", "config"):
+        now = {entry["name"] for entry in named(f"{kind}s").values()}
+        for old in set(output("docker", kind, "ls", label, "--format={{.Name}}").split()) - now:
+            output("docker", kind, "rm", old)
+
+
 # --- The change
 
 
@@ -174,6 +183,7 @@ def release(version):
         raise Failure(f"{serving()} is what web serves ({outcome})", "correct it, then: make deploy")
     if serving() != version:
         raise Failure(f"{serving()} serves now, not {version}: something else has changed the stack", "make releases")
+    forget_unused()
     print(f"{version} serves at {address()}")
 
 

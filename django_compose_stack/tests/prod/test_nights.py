@@ -138,7 +138,7 @@ def test_deploy_migrates_once_and_rollback_never(quick):
 
 
 def test_renewed_certificate_comes_without_a_failed_request(swarm, tmp_path_factory):
-    """Nor does a changed site.conf fail one."""
+    """Nor does a changed site.conf fail one. Former secrets and configs are gone, those of old passwords among them."""
     with running(tmp_path_factory, "deploy", tls=True, is_quick=True) as production:
         before = production.exec("nginx", "cat", "/proc/1/stat").split()[21]
         old = ssl.get_server_certificate(("127.0.0.1", int(production.variables["HTTPS_PORT"])))
@@ -159,3 +159,5 @@ def test_renewed_certificate_comes_without_a_failed_request(swarm, tmp_path_fact
         assert ssl.get_server_certificate(("127.0.0.1", int(production.variables["HTTPS_PORT"]))) != old
         assert production.exec("nginx", "cat", "/proc/1/stat").split()[21] == before
         assert production.exec("nginx", "sh", "-c", "stat -c %a%U /etc/nginx/live/current/tls_key") == "600nginx\n"
+        label = f"--filter=label=com.docker.stack.namespace={production.name}"
+        assert [len(run("docker", kind, "ls", "-q", label).stdout.split()) for kind in ("secret", "config")] == [4, 6]
