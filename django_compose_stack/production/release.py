@@ -57,7 +57,8 @@ def check_nginx():
         for name in ("tls_certificate", "tls_key"):
             tar.add(SECRETS / name, f"run/secrets/{name}")
     command = ["docker", "run", "--rm", "--interactive", "--network=none"]
-    command += [f"--env={name}={value}" for name, value in service["environment"].items()]
+    command += [f"--env={name}={value}" for name, value in service["environment"].items() if value is not None]
+    command += [f"--tmpfs={volume['target']}" for volume in service["volumes"] if volume["type"] == "tmpfs"]
     command += [service["image"], "sh", "-c", "tar -x -C / && sh /etc/nginx/stack/start check"]
     done = run(*command, input=archive.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
