@@ -19,6 +19,12 @@ case "$*" in
     *) exec {docker} "$@" ;;
 esac
 """
+# Eight hash joins at once, each with shared memory of its own.
+JOIN = """
+SET max_parallel_workers_per_gather = 4; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0; SET enable_mergejoin = off; SET enable_nestloop = off; SET work_mem = '64MB';
+SELECT count(*) FROM big a JOIN big b ON a.id = b.id
+"""
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,19 @@ def test_second_restore_at_once_is_refused(production, backup):
     assert f"`restore` of {production.name} runs, by " in refused.stderr
     assert (process.returncode, said.count("Restored")) == (0, 1)
     production.make("restore-forget", **DATABASE)
+
+
+def test_eight_hash_joins_have_room_in_shared_memory(production):
+    ask(production, "CREATE TABLE big AS SELECT id, md5(id::text) FROM generate_series(1, 700000) id")
+    psql = [*STACK, "prod-exec", "db", "psql", "-U", "app", "-d", "postgres", "-qAt", "-c", JOIN]
+    variables = environment(**production.variables)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "stdin": subprocess.DEVNULL}
+    joins = [subprocess.Popen(psql, cwd=production.path, env=variables, **options) for _ in range(8)]
+
+    said = [join.communicate(timeout=120)[0].strip() for join in joins]
+
+    ask(production, "DROP TABLE big")
+    assert said == ["700000"] * 8
 
 
 @pytest.mark.parametrize("way", ["prod-up", "deploy"])
