@@ -17,6 +17,7 @@ from django_compose_stack.host.project import ROOT
 
 FILE = "compose.prod.yaml"
 SECRETS = ROOT / "secrets"
+ADDRESSES = ("database_url", "email_url")
 NO_CERTIFICATE = "None yet, so HTTP alone. Put the {} here, in PEM, and run the command again.\n"
 
 
@@ -96,17 +97,22 @@ def has_certificate():
 
 
 def make_secrets():
-    """Make the files of secrets/ that are not there yet."""
+    """Make the files of secrets/ that are not there yet, and write the addresses with a password that .env has."""
     SECRETS.mkdir(mode=0o700, exist_ok=True)
     contents = {
         "postgres_password": secrets.token_urlsafe(24),
         "secret_key": secrets.token_urlsafe(50),
         "tls_certificate": NO_CERTIFICATE.format("certificate and its chain"),
         "tls_key": NO_CERTIFICATE.format("key of the certificate"),
+        # A secret of a stack cannot be empty.
+        **dict.fromkeys(ADDRESSES, "\n"),
     }
     for name, content in contents.items():
         path = SECRETS / name
-        if not path.exists():
+        given = environment().get(name.upper()) if name in ADDRESSES else ""
+        if given and not (path.exists() and path.read_text() == given):
+            path.write_text(given)
+        elif not path.exists():
             path.write_text(content)
             # Compose mounts the file itself, and the users in the containers are others; the folder keeps out
             # everybody else of this machine.

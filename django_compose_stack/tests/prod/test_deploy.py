@@ -243,7 +243,7 @@ ALLOWED_HOSTS ="""
     changes = [
         ("config/settings.py", "ALLOWED_HOSTS =", needs),
         ("compose.prod.yaml", variables[0], "\n      ".join(variables)),
-        ("compose.prod.yaml", "[postgres_password, secret_key]", "[postgres_password, secret_key, token]"),
+        ("compose.prod.yaml", "secret_key, database_url, email_url]", "secret_key, database_url, email_url, token]"),
         ("compose.prod.yaml", secret, f"{secret}\n  token: {{file: secrets/token}}"),
     ]
     before = serving(quick)

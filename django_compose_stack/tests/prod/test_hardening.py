@@ -100,3 +100,12 @@ def test_new_secrets_are_long_and_closed_to_other_users(plain):
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len((folder / "secret_key").read_text()) >= 50
     assert len((folder / "postgres_password").read_text()) >= 32
+
+
+def test_password_of_an_address_is_a_secret_too(plain):
+    """Whoever may ask the engine about a container reads its environment."""
+    plain.make("prod-up", EMAIL_URL="smtp+tls://me:pass-of-mail@mail.example:587")
+
+    code = "from django.conf import settings; print(settings.MAILERS['default']['OPTIONS'])"
+    assert "pass-of-mail" in plain.manage("shell", "--no-imports", "-c", code)
+    assert "pass-of-mail" not in run("docker", "inspect", *plain.containers()).stdout
