@@ -30,6 +30,8 @@ JOBS = {
 def up():
     bring()
     make_secrets()
+    if serving():
+        raise Failure(f"{stack()} runs as a stack, whose networks have the same names", "docker stack rm " + stack())
     with changing("prod-up"):
         must(*compose("up", "--build", "--detach", "--remove-orphans"))
         for job, outcome in JOBS.items():

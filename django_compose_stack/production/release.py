@@ -48,6 +48,11 @@ def versions():
 # --- Before anything is changed
 
 
+def check_rehearsal():
+    if not serving() and output(*compose("ps", "--quiet")):
+        raise Failure(f"{stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
+
+
 def check_nginx():
     """Exit where Nginx would not start with the files of nginx/ and secrets/; by stdin they reach any engine."""
     service = model()["services"]["nginx"]
@@ -191,6 +196,7 @@ def release(version):
 def deploy():
     bring()
     swarm.check()
+    check_rehearsal()
     make_secrets()
     with changing("deploy"):
         check_nginx()
@@ -205,6 +211,7 @@ def deploy():
 def rollback(version=None):
     bring()
     swarm.check()
+    check_rehearsal()
     make_secrets()
     with changing("rollback"):
         check_nginx()

@@ -161,3 +161,14 @@ def test_renewed_certificate_comes_without_a_failed_request(swarm, tmp_path_fact
         assert production.exec("nginx", "sh", "-c", "stat -c %a%U /etc/nginx/live/current/tls_key") == "600nginx\n"
         label = f"--filter=label=com.docker.stack.namespace={production.name}"
         assert [len(run("docker", kind, "ls", "-q", label).stdout.split()) for kind in ("secret", "config")] == [6, 6]
+
+
+def test_rehearsal_over_a_stack_and_a_stack_over_a_rehearsal_are_refused(quick, tmp_path_factory):
+    refused = quick.make("prod-up", check=False)
+
+    assert refused.returncode != 0
+    assert f"{quick.name} runs as a stack" in refused.stderr
+    with running(tmp_path_factory, "prod-up") as rehearsal:
+        refused = rehearsal.make("deploy", check=False)
+        assert f"{rehearsal.name} runs as a rehearsal" in refused.stderr
+        assert "Fix: make prod-down" in refused.stderr
