@@ -1,18 +1,20 @@
 """Backups: files in backups/, each with its checksum beside it.
 
-Python 3.9+, standard library only.
+Python 3.8+, standard library only.
 """
 
 import hashlib
 import os
 import re
+import shlex
 import time
 from pathlib import Path
 
-from django_compose_stack.host.process import die
+from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 
 CHUNK = 1 << 20  # bytes
+STALE = 86_400  # seconds without a byte, after which nobody writes that file any more
 NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}\.dump")
 
 
@@ -40,8 +42,8 @@ def digest(path):
 def backup(server):
     """Write a backup, look whether it can be read, and only then give it its name; return its path."""
     keep = os.environ.get("KEEP") or "14"
-    if not keep.isdigit() or int(keep) == 0:
-        die(f"KEEP has value {keep!r}. Expected how many backups to keep, 1 or more")
+    if not re.fullmatch("[0-9]*[1-9][0-9]*", keep):
+        raise Failure(f"KEEP has value {keep!r}. Expected how many backups to keep, 1 or more", "make backup KEEP=14")
     path = server.folder / f"{stamp()}.dump"
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
@@ -49,7 +51,7 @@ def backup(server):
         with open(part, "xb", opener=private) as file:
             dump = ["pg_dump", "--format=custom", "--username", server.user, server.database]
             if server.run(*dump, stdout=file).returncode:
-                die("pg_dump failed, see above; no backup was written")
+                raise Failure("pg_dump failed, see above; no backup was written", "make doctor")
             os.fsync(file.fileno())
         with part.open("rb") as file:
             server.output("pg_restore", "--list", stdin=file)
@@ -57,7 +59,8 @@ def backup(server):
         path.with_suffix(".dump.sha256").write_text(f"{digest(part)}  {path.name}\n")
         part.rename(path)
     except OSError as error:
-        die(f"{shown(part)} cannot be written: {error.strerror}; no backup was written")
+        problem = f"{shown(part)} cannot be written: {error.strerror}; no backup was written"
+        raise Failure(problem, "see who owns that folder, and whether its disk has room: ls -ld, df") from error
     finally:
         part.unlink(missing_ok=True)
     # A file that somebody gave a name of their own is theirs, and stays.
@@ -65,6 +68,9 @@ def backup(server):
     for old in before[: max(0, len(before) + 1 - int(keep))]:
         old.unlink()
         old.with_suffix(".dump.sha256").unlink(missing_ok=True)
+    for left in server.folder.glob("*.part"):
+        if time.time() - left.stat().st_mtime > STALE:
+            left.unlink()
     print(f"Wrote {shown(path)}", flush=True)
     return path
 
@@ -73,11 +79,14 @@ def whole(name):
     """Return the path of a backup; exit unless the file is the one that its checksum was made of."""
     path = ROOT / Path(name).expanduser()
     if not path.is_file():
-        die(f"there is no file {path}. See: make backups")
+        raise Failure(f"there is no file {path}", "name one of: make backups")
     checksum = path.with_suffix(path.suffix + ".sha256")
     if not checksum.is_file():
-        die(f"{path} has no checksum. If you trust it: cd {path.parent} && sha256sum {path.name} >{checksum.name}")
-    wanted = checksum.read_text().partition(" ")[0].strip()
+        names = [shlex.quote(str(name)) for name in (path.parent, path.name, checksum.name)]
+        raise Failure(f"{path} has no checksum", "if you trust it: cd {} && sha256sum -- {} >{}".format(*names))
+    # sha256sum marks a name that it had to escape.
+    wanted = checksum.read_text().partition(" ")[0].strip().lstrip("\\")
     if digest(path) != wanted:
-        die(f"{path} is not what it was when it was written: its checksum differs from {checksum.name}")
+        problem = f"{path} is not what it was when it was written: its checksum differs from {checksum.name}"
+        raise Failure(problem, "take another of: make backups")
     return path

@@ -1,8 +1,9 @@
 """Backups of the database, and what needs one, on the server of the mode: docker, native or production.
 
-Python 3.9+, standard library only.
+Python 3.8+, standard library only.
 """
 
+import contextlib
 import signal
 import sys
 
@@ -10,7 +11,7 @@ from django_compose_stack.data.backups import backup, shown, whole
 from django_compose_stack.data.restores import forget, kept, restore, undo
 from django_compose_stack.data.server import SERVERS, identifier, literal
 from django_compose_stack.data.upgrades import upgrade
-from django_compose_stack.host.process import die
+from django_compose_stack.host.process import Failure
 
 
 def backups(server):
@@ -22,7 +23,8 @@ def backups(server):
 
 def password(server):
     if not hasattr(server, "password"):
-        die("without Docker the database has a password of its own, in .postgres/, and needs none in .env")
+        problem = "without Docker the database has a password of its own, in .postgres/"
+        raise Failure(problem, "none is needed in .env")
     # Over the socket, which needs no password. By stdin, so that no list of processes shows it.
     server.sql(f"ALTER ROLE {identifier(server.user)} PASSWORD {literal(server.password())}")
     server.restart_web()
@@ -38,6 +40,8 @@ ACTIONS = {
     "db-password": password,
     "upgrade-db": upgrade,
 }
+# These run beside any other.
+READING = {"backup", "backups"}
 
 
 def main(mode, action, *words):
@@ -48,4 +52,6 @@ def main(mode, action, *words):
     if action == "restore":
         # Before a server is started for a file that is not whole.
         words = [whole(*words)]
-    ACTIONS[action](SERVERS[mode](), *words)
+    server = SERVERS[mode]()
+    with contextlib.nullcontext() if action in READING else server.changing(action):
+        ACTIONS[action](server, *words)

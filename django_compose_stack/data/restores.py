@@ -3,13 +3,18 @@
 Python 3.9+, standard library only.
 """
 
+import contextlib
 import subprocess
+import threading
+import time
 
 from django_compose_stack.data.backups import shown, stamp
 from django_compose_stack.data.server import identifier, literal
-from django_compose_stack.host.process import die
+from django_compose_stack.host.process import Failure
 
 PATIENCE = 10  # seconds
+PAUSE = 0.1  # seconds
+RETURN = 90  # seconds for a server that died to answer again
 SLOWEST = 1_000_000  # bytes a second; reading alone takes a small part of that
 ENDLESS = "pg_restore comes to no end with it"
 
@@ -57,7 +62,7 @@ def restore(server, path):
     """Load the backup, which `whole` has looked at, and make it the database; else leave all as it is."""
     refused = f"{path} was not restored, and the database is as it was"
     if problem := unreadable(server, path):
-        die(f"{refused}: {problem}")
+        raise Failure(f"{refused}:\n{problem}", "take another of: make backups")
     incoming = f"{server.database}_incoming"
     server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
     server.sql(f"CREATE DATABASE {identifier(incoming)} TEMPLATE template0")
@@ -67,7 +72,7 @@ def restore(server, path):
             done = server.run(*words, "--dbname", incoming, stdin=file, stderr=subprocess.PIPE, text=True)
         problem = done.stderr.strip() if done.returncode else check_content(server, incoming)
         if problem:
-            die(f"{refused}: {problem}")
+            raise Failure(f"{refused}:\n{problem}", "take another of: make backups")
         server.sql("ANALYZE", incoming)
         before = swap(server, incoming)
     finally:
@@ -79,25 +84,48 @@ def restore(server, path):
 def swap(server, incoming):
     """Make `incoming` the database, and return the name under which the one of now is kept.
 
-    Both names change in one transaction; requests meanwhile wait or are answered with 503.
+    Both names change in one transaction: whatever dies meanwhile, both have changed or none has. From its first
+    statement on nobody can connect to the database; another session ends the connections that are there.
     """
     before = f"{server.database}_before_{stamp()}"
     name = identifier(server.database)
+    done = threading.Event()
+
+    def end_connections():
+        ending = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(server.database)}"
+        while not done.wait(PAUSE):
+            with contextlib.suppress(Failure):
+                server.sql(ending)
+
+    thread = threading.Thread(target=end_connections)
+    thread.start()
     try:
         server.sql(f"""
-            ALTER DATABASE {name} ALLOW_CONNECTIONS false;
-            SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
-             WHERE datname = {literal(server.database)};
             BEGIN;
             ALTER DATABASE {name} RENAME TO {identifier(before)};
             ALTER DATABASE {identifier(incoming)} RENAME TO {name};
             COMMIT;
-            ALTER DATABASE {identifier(before)} ALLOW_CONNECTIONS true;
         """)
-    except BaseException:  # Control-C, too
-        server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        raise
+    except Failure as failure:
+        if not is_kept(server, before):
+            raise Failure(f"the database is as it was:\n{failure}", "run this again") from failure
+    finally:
+        done.set()
+        thread.join()
     return before
+
+
+def is_kept(server, name):
+    """Say, once the server answers again, whether the exchange came to its end before the server's."""
+    deadline = time.monotonic() + RETURN
+    while True:
+        try:
+            server.connect()
+            return name in kept(server)
+        except Failure:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def kept(server):
@@ -109,7 +137,7 @@ def kept(server):
 def undo(server):
     names = kept(server)
     if not names:
-        die("no restore has kept a database. See: make backups")
+        raise Failure("no restore has kept a database", "take one of: make backups")
     before = swap(server, names[-1])
     print(f"{names[-1]} is the database again. The one of the restore is kept as {before}")
 

@@ -3,10 +3,12 @@
 Python 3.8+, standard library only.
 """
 
+import contextlib
 import os
 import subprocess
 
 from django_compose_stack.host.compose import parse_config
+from django_compose_stack.host.lock import WAIT, held
 from django_compose_stack.host.process import Failure, must, output, run
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
@@ -81,14 +83,30 @@ class Native(Server):
     folder = ROOT / "backups"
 
     def __init__(self):
+        self.connect()
+
+    def connect(self):
         prefix = tuple(program("native"))
         super().__init__(prefix, *names(prefix, "PGUSER", "PGDATABASE"))
+
+    @contextlib.contextmanager
+    def changing(self, what):
+        """Hold the lock for a command that changes the database; exit where another command has it."""
+        import fcntl  # Windows has none, and no native mode
+
+        with (ROOT / ".native/data.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Failure("another command is changing this database", WAIT) from None
+            yield
 
 
 class Docker(Server):
     """The one of compose.yaml, started where it does not run."""
 
     folder = ROOT / "backups"
+    was_up = False
 
     def __init__(self):
         self.connect()
@@ -103,6 +121,11 @@ class Docker(Server):
 
     def bound(self, seconds):
         return ("timeout", "-s", "KILL", str(seconds))
+
+    def changing(self, what):
+        """Hold the lock for a command that changes the database; exit where another command has it."""
+        template = '{{index .Config.Labels "com.docker.compose.project"}} {{.Config.Image}}'
+        return held(*output("docker", "inspect", "--format", template, self.container).split(), what)
 
     def compose(self, *words, **variables):
         must("docker", "compose", *words, env={**os.environ, **variables})
@@ -138,6 +161,9 @@ class Production(Docker):
 
     def connect(self):
         self.enter(production.container("db"))
+
+    def changing(self, what):
+        return production.changing(what)
 
     def compose(self, *words, **variables):
         must(*production.compose(*words), env={**production.environment(), **variables})

@@ -1,8 +1,9 @@
 """Another major version of Postgres: its data in the same volume, beside that of the version of now.
 
-Python 3.9+, standard library only.
+Python 3.8+, standard library only.
 """
 
+import re
 import subprocess
 import sys
 import time
@@ -10,39 +11,53 @@ import time
 from django_compose_stack.data.backups import backup, shown
 from django_compose_stack.data.server import Server, inside
 from django_compose_stack.host import dotfile
-from django_compose_stack.host.process import die
+from django_compose_stack.host.process import Failure, output, run, say
 from django_compose_stack.host.project import ROOT
 
 START = 120  # seconds for a new server to accept connections
 VOLUME = "/var/lib/postgresql"
+MARK = f"{VOLUME}/upgrade"  # holds the version to which an upgrade is under way
 
 
 def upgrade(server, major):
     if not hasattr(server, "container"):
-        die("without Docker the version of Postgres is that of its package in requirements/native.txt")
+        problem = "without Docker the version of Postgres is that of its package in requirements/native.txt"
+        raise Failure(problem, "make upgrade-db MODE=docker TO=…")
     now = str(int(server.sql("SHOW server_version_num")) // 10000)
-    if not major.isdigit() or major == now:
-        die(f"the version is {major!r}. Expected another major version of Postgres than {now}, which runs")
+    unfinished = server.output("sh", "-c", f"cat {MARK} 2>/dev/null || true")
+    if major == now == unfinished:
+        say(f"an upgrade to {major} was killed before its end: finishing it")
+        server.was_up = True
+        return end(server, major)
+    if not re.fullmatch("[0-9]+", major) or major == now:
+        raise Failure(
+            f"the version is {major!r}. Expected another major version of Postgres than {now}", "make backups"
+        )
     folder = f"{VOLUME}/{major}/docker"
+    if unfinished == major and int(major) > int(now):
+        say(f"an upgrade to {major} was killed before its end: beginning it again")
+        server.output("rm", "-rf", folder)
     there = server.run("test", "-s", f"{folder}/PG_VERSION").returncode == 0
     if there and int(major) > int(now):
         remove = f"docker exec {server.container} rm -r {folder}"
-        die(f"{folder} holds data of an upgrade before. If nobody needs it: {remove}")
+        raise Failure(f"{folder} holds data of an upgrade before", f"keep it, or, if nobody needs it: {remove}")
     if not there and int(major) < int(now):
-        die(f"there is no data of Postgres {major} to go back to")
+        raise Failure(f"there is no data of Postgres {major} to go back to", "make restore FILE=…")
     image = f"postgres:{major}"
-    known = subprocess.run(["docker", "image", "inspect", image], capture_output=True).returncode == 0
-    if not known and subprocess.run(["docker", "pull", image]).returncode:
-        die(f"there is no image {image}, see above")
+    if not output("docker", "image", "inspect", image) and run("docker", "pull", image).returncode:
+        raise Failure(f"there is no image {image}, see above", "name a version that the image has")
     try:
+        # What a killed upgrade leaves is told from what an earlier one has left on purpose by this file.
+        server.output("sh", "-c", f"echo {major} >{MARK}")
         server.stop_web()
+        server.was_up = server.was_up or bool(unfinished)
         path = backup(server)
         if not there:
             load(server, path, image, folder)
         switch(server, now, major)
     except BaseException:
         print(f"Nothing was changed: starting Postgres {now} and web again", file=sys.stderr)
-        server.start_again(POSTGRES_VERSION=now)
+        end(server, now)
         raise
     if there:
         print(f"Postgres {major} runs on the data that it was left with. What was written since is in {shown(path)}")
@@ -50,12 +65,19 @@ def upgrade(server, major):
         print(f"Postgres {major} runs; .env says so. The old data stays: make upgrade-db TO={now} goes back to it")
 
 
+def end(server, version):
+    """Start the database of that version, and web; from then on no upgrade is under way."""
+    server.start_again(POSTGRES_VERSION=version)
+    server.connect()
+    server.output("rm", "-f", MARK)
+
+
 def switch(server, now, major):
     env = ROOT / ".env"
     env.touch()  # Where there is none, it is to hold this alone, and not the whole example.
     dotfile.set_variable(env, "POSTGRES_VERSION", major)
     try:
-        server.start_again(POSTGRES_VERSION=major)
+        end(server, major)
     except BaseException:
         dotfile.set_variable(env, "POSTGRES_VERSION", now)
         raise
@@ -78,7 +100,7 @@ def load(server, path, image, folder):
     name = f"--name={container}"
     # One that was killed could not take its own away.
     remove = ["docker", "rm", "--force", "--volumes", container]
-    subprocess.run(remove, capture_output=True)
+    output(*remove)
     try:
         docker("run", "--detach", name, "--user=postgres", "--network=none", mount, *settings, image)
         new = Server(inside(container), server.user, server.database)
@@ -91,19 +113,19 @@ def load(server, path, image, folder):
         new.sql("ANALYZE", new.database)
         different = set(new.rows().items()) ^ set(server.rows().items())
         if different:
-            die(f"{image} has other numbers of rows: {sorted(different)}")
+            raise Failure(f"{image} has other numbers of rows: {sorted(different)}", "run this again")
         docker("stop", "--time=120", container)
         # In one step, once all is in it, to where the image looks for it.
         server.output("mv", part, folder)
     finally:
-        subprocess.run(remove, capture_output=True)
+        output(*remove)
         server.run("rm", "-rf", part)
 
 
 def docker(*words):
-    done = subprocess.run(["docker", *words], capture_output=True, text=True)
+    done = run("docker", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        die(f"docker {words[0]} failed: {done.stderr.strip()}")
+        raise Failure(f"docker {words[0]} failed:\n{done.stderr.strip()}", "see its message above")
     return done.stdout.strip()
 
 
@@ -114,6 +136,6 @@ def await_start(server, container):
     while server.run(*ready, stderr=subprocess.DEVNULL).returncode:
         ended = docker("inspect", "--format={{.State.Running}}", container) == "false"
         if ended or time.monotonic() > deadline:
-            subprocess.run(["docker", "logs", "--tail=5", container], stdout=sys.stderr)
-            die("the new server did not start, see above")
+            run("docker", "logs", "--tail=5", container, stdout=sys.stderr)
+            raise Failure("the new server did not start, see above", "run this again")
         time.sleep(0.5)

@@ -11,11 +11,13 @@ import subprocess
 
 from django_compose_stack.host import process
 from django_compose_stack.host.compose import parse_config
+from django_compose_stack.host.lock import held
 from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
 
 FILE = "compose.prod.yaml"
 SECRETS = ROOT / "secrets"
+ADDRESSES = ("database_url", "email_url")
 NO_CERTIFICATE = "None yet, so HTTP alone. Put the {} here, in PEM, and run the command again.\n"
 
 
@@ -73,6 +75,11 @@ def forget():
     model.cache_clear()
 
 
+def changing(what):
+    """Hold the lock of this production for a command that changes it."""
+    return held(stack(), model()["services"]["nginx"]["image"], what)
+
+
 def container(service):
     """Return the id of a running container of the service, the stack's or Compose's; exit where there is none."""
     swarm = [f"com.docker.swarm.service.name={stack()}_{service}"]
@@ -90,17 +97,22 @@ def has_certificate():
 
 
 def make_secrets():
-    """Make the files of secrets/ that are not there yet."""
+    """Make the files of secrets/ that are not there yet, and write the addresses with a password that .env has."""
     SECRETS.mkdir(mode=0o700, exist_ok=True)
     contents = {
         "postgres_password": secrets.token_urlsafe(24),
         "secret_key": secrets.token_urlsafe(50),
         "tls_certificate": NO_CERTIFICATE.format("certificate and its chain"),
         "tls_key": NO_CERTIFICATE.format("key of the certificate"),
+        # A secret of a stack cannot be empty.
+        **dict.fromkeys(ADDRESSES, "\n"),
     }
     for name, content in contents.items():
         path = SECRETS / name
-        if not path.exists():
+        given = environment().get(name.upper()) if name in ADDRESSES else ""
+        if given and not (path.exists() and path.read_text() == given):
+            path.write_text(given)
+        elif not path.exists():
             path.write_text(content)
             # Compose mounts the file itself, and the users in the containers are others; the folder keeps out
             # everybody else of this machine.

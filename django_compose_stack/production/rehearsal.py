@@ -7,6 +7,7 @@ from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.production.engine import (
     address,
+    changing,
     compose,
     container,
     environment,
@@ -19,18 +20,25 @@ from django_compose_stack.production.engine import (
 from django_compose_stack.production.files import bring
 from django_compose_stack.production.swarm import serving
 
+# Services that end, and what it means where they fail.
+JOBS = {
+    "migrate": "the migration failed, and web waits until it succeeds",
+    "nginx-files": "Nginx refuses its files, and goes on with those before",
+}
+
 
 def up():
     bring()
     make_secrets()
-    must(*compose("up", "--build", "--detach", "--remove-orphans"))
-    migrate = output(*compose("ps", "--all", "--quiet", "migrate"))
-    if output("docker", "wait", migrate) != "0":
-        run(*compose("logs", "--no-log-prefix", "migrate"))
-        raise Failure("the migration failed, see above; web waits until it succeeds", "correct it, then: make prod-up")
-    must(*compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
-    # Changed files of nginx/ are mounted already; it takes them over if they are sound.
-    must(*compose("exec", "-T", "nginx", "sh", "/etc/nginx/stack/start", "reload"))
+    if serving():
+        raise Failure(f"{stack()} runs as a stack, whose networks have the same names", "docker stack rm " + stack())
+    with changing("prod-up"):
+        must(*compose("up", "--build", "--detach", "--remove-orphans"))
+        for job, outcome in JOBS.items():
+            if output("docker", "wait", output(*compose("ps", "--all", "--quiet", job))) != "0":
+                run(*compose("logs", "--no-log-prefix", job))
+                raise Failure(f"{outcome}, see above", "correct it, then: make prod-up")
+        must(*compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
     print(f"Running at {address()}")
 
 

@@ -16,6 +16,7 @@ from django_compose_stack.production.engine import (
     FILE,
     SECRETS,
     address,
+    changing,
     compose,
     environment,
     make_secrets,
@@ -30,6 +31,7 @@ from django_compose_stack.production.swarm import inspect, serving, tasks, wait
 
 TRIES = 3  # failed tasks of one service, where there is nothing that the engine could roll back to
 KEPT = 10  # releases whose images stay
+HISTORY = "django-compose-stack.releases"  # the label of web with the versions that served, newest first
 SERVING = ("db", "web", "nginx")
 
 
@@ -46,6 +48,11 @@ def versions():
 # --- Before anything is changed
 
 
+def check_rehearsal():
+    if not serving() and output(*compose("ps", "--quiet")):
+        raise Failure(f"{stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
+
+
 def check_nginx():
     """Exit where Nginx would not start with the files of nginx/ and secrets/; by stdin they reach any engine."""
     service = model()["services"]["nginx"]
@@ -55,7 +62,8 @@ def check_nginx():
         for name in ("tls_certificate", "tls_key"):
             tar.add(SECRETS / name, f"run/secrets/{name}")
     command = ["docker", "run", "--rm", "--interactive", "--network=none"]
-    command += [f"--env={name}={value}" for name, value in service["environment"].items()]
+    command += [f"--env={name}={value}" for name, value in service["environment"].items() if value is not None]
+    command += [f"--tmpfs={volume['target']}" for volume in service["volumes"] if volume["type"] == "tmpfs"]
     command += [service["image"], "sh", "-c", "tar -x -C / && sh /etc/nginx/stack/start check"]
     done = run(*command, input=archive.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
@@ -87,6 +95,15 @@ def forget_old():
         output("docker", "image", "rm", image(old))
 
 
+def forget_unused():
+    """Remove the secrets and configs of former releases, which may be old passwords; the engine keeps what is used."""
+    label = f"--filter=label=com.docker.stack.namespace={stack()}"
+    for kind in ("secret", "config"):
+        now = {entry["name"] for entry in named(f"{kind}s").values()}
+        for old in set(output("docker", kind, "ls", label, "--format={{.Name}}").split()) - now:
+            output("docker", kind, "rm", old)
+
+
 # --- The change
 
 
@@ -99,121 +116,122 @@ def named(kind):
     return entries
 
 
-def variables_of_now(service, present):
-    """Return the flags that make the variables of a service those of compose.prod.yaml as it is now."""
-    wanted = {name: text for name, text in service["environment"].items() if text is not None}
-    # A stack also lists the names of variables that are not set.
-    present = dict(entry.split("=", 1) for entry in present if "=" in entry)
-    flags = [f"--env-rm={name}" for name in present.keys() - wanted.keys()]
-    for name, text in wanted.items():
-        if present.get(name) != text:
-            # What comes from the environment is left to it, because everybody may read a command line.
-            flags.append(f"--env-add={name}" if environment().get(name) == text else f"--env-add={name}={text}")
-    return flags
-
-
-def secrets_of_now(service, present):
-    """Return the flags that make the secrets of a service those of secrets/; make those that the engine lacks."""
-    entries = named("secrets")
-    wanted = {}
-    for use in service["secrets"]:
-        entry = entries[use["source"]]
-        # As `docker stack deploy` writes it: relative to that folder.
-        wanted[entry["name"]] = use.get("target", use["source"]).removeprefix("/run/secrets/")
-        if not output("docker", "secret", "inspect", entry["name"]):
-            create = ["docker", "secret", "create", f"--label=com.docker.stack.namespace={stack()}"]
-            must(*create, entry["name"], entry["file"], stdout=subprocess.DEVNULL)
-    present = {secret["SecretName"] for secret in present}
-    flags = [f"--secret-rm={name}" for name in present - wanted.keys()]
-    return flags + [f"--secret-add=source={name},target={wanted[name]}" for name in wanted.keys() - present]
+def stack_deploy(version, content, *files):
+    """Have the engine make the stack what the files say and, over them, the content, which is a Compose file's."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "release.json"
+        # A Compose file doubles each $ that is one.
+        path.write_text(json.dumps(content).replace("$", "$$"))
+        options = [f"--compose-file={file}" for file in (*files, path)]
+        command = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"]
+        must(*command, *options, stack(), env={**environment(), "VERSION": version}, stdout=subprocess.DEVNULL)
 
 
 def migrate(version):
     """Migrate with the new image, and what it is given now, while the old one serves; exit where that fails."""
-    service = model()["services"]["migrate"]
-    spec = inspect("migrate")["Spec"]["TaskTemplate"]["ContainerSpec"]
-    flags = variables_of_now(service, spec.get("Env", [])) + secrets_of_now(service, spec.get("Secrets", []))
-    update = ["docker", "service", "update", "--detach", "--quiet", "--no-resolve-image", "--force", *flags]
-    must(*update, "--image", image(version), f"{stack()}_migrate", stdout=subprocess.DEVNULL)
-
-    def ended():
-        iteration = inspect("migrate")["JobStatus"]["JobIteration"]
-        for task in tasks("migrate"):
-            if task["JobIteration"] == iteration and task["Status"]["State"] in ("complete", "failed", "rejected"):
-                return task
-
-    task = wait(ended, "the migration has not ended")
+    service = {**model()["services"]["migrate"], "image": image(version)}
+    # Compose also prints what is not set, and a stack takes no null there.
+    service = {name: value for name, value in service.items() if value is not None}
+    alone = {"services": {"migrate": service}, "networks": model()["networks"], "secrets": named("secrets")}
+    stack_deploy(version, alone)
+    task = wait(lambda: swarm.ended("migrate"), "the migration has not ended")
     if task["Status"]["State"] != "complete":
         swarm.show_end("the migration failed", task)
         raise Failure(f"{version} was not deployed; {serving()} is what web serves", "correct it, then: make deploy")
 
 
-def write_names(folder):
-    """Write a Compose file with the names of the secrets and configs; return its path."""
-    path = Path(folder) / "names.json"
-    path.write_text(json.dumps({kind: named(kind) for kind in ("configs", "secrets")}))
-    return path
+def history(version):
+    """Return the versions that served, newest first, as they are with this one: what it replaces or goes back to."""
+    known = inspect("web").get("Spec", {}).get("Labels", {}).get(HISTORY, "").split()
+    now = serving()
+    if version in known:
+        return known
+    # What was rolled back from is left out, so that nobody rolls back to it.
+    return [version, *(known[known.index(now) :] if now in known else filter(None, [now]))][:KEPT]
 
 
 def release(version):
     """Make the stack what compose.prod.yaml says, with that version; exit where a service does not come up."""
     before = {name: inspect(name).get("UpdateStatus", {}).get("StartedAt") for name in SERVING}
     known = {task["ID"] for name in SERVING for task in tasks(name)}
-    with tempfile.TemporaryDirectory() as folder:
-        files = [f"--compose-file={FILE}", f"--compose-file={write_names(folder)}"]
-        command = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"]
-        must(*command, *files, stack(), env={**environment(), "VERSION": version}, stdout=subprocess.DEVNULL)
+    services = {
+        "web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}},
+        # It has run by then. Where there is no stack yet, this is its one run.
+        "migrate": {"deploy": {"replicas": 0 if serving() else 1}},
+    }
+    content = {"services": services, "configs": named("configs"), "secrets": named("secrets")}
+    stack_deploy(version, content, FILE)
 
     def failed(name):
-        ended = ("complete", "failed", "rejected")
-        return [task for task in tasks(name) if task["ID"] not in known and task["Status"]["State"] in ended]
+        return [task for task in tasks(name) if task["ID"] not in known and task["Status"]["State"] in swarm.ENDED]
 
     def settled():
         """Return (service, how it ended), the service None if all is well; None while it goes on."""
         for name in SERVING:
             update = inspect(name).get("UpdateStatus", {})
-            if update.get("StartedAt") == before[name]:
+            # It is absent before the engine begins, and stays so where nothing changes: is_up tells them apart.
+            if not update or update.get("StartedAt") == before[name]:
                 if len(failed(name)) >= TRIES:
                     return name, "and the engine tries on"
             elif update["State"] in ("paused", "rollback_completed", "rollback_paused"):
                 return name, update["State"].replace("_", " ")
             elif update["State"] != "completed":
                 return None
-        return (None, "") if all(swarm.is_up(name) for name in SERVING) else None
+        files = swarm.ended("nginx-files")
+        if files and files["Status"]["State"] != "complete":
+            return "nginx-files", "and Nginx goes on with the files before"
+        return (None, "") if files and all(swarm.is_up(name) for name in SERVING) else None
 
     name, outcome = wait(settled, f"{version} has not come up")
     if name:
         task = (failed(name) or tasks(name))[0]
         swarm.show_end(f"{name} of {version} did not become healthy", task)
         raise Failure(f"{serving()} is what web serves ({outcome})", "correct it, then: make deploy")
+    if serving() != version:
+        raise Failure(f"{serving()} serves now, not {version}: something else has changed the stack", "make releases")
+    forget_unused()
     print(f"{version} serves at {address()}")
 
 
 def deploy():
     bring()
     swarm.check()
+    check_rehearsal()
     make_secrets()
-    check_nginx()
-    version = new_version()
-    build(version)
-    if serving():
-        migrate(version)
-    release(version)
-    forget_old()
+    with changing("deploy"):
+        check_nginx()
+        version = new_version()
+        build(version)
+        if serving():
+            migrate(version)
+        release(version)
+        forget_old()
 
 
 def rollback(version=None):
+    bring()
     swarm.check()
+    check_rehearsal()
     make_secrets()
-    check_nginx()
-    if version is None:
-        previous = inspect("web").get("PreviousSpec")
-        if not previous or swarm.version_of(previous) == serving():
-            raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
-        version = swarm.version_of(previous)
+    with changing("rollback"):
+        check_nginx()
+        release(available(version or version_before()))
+
+
+def version_before():
+    """Return the version that served before the one that serves."""
+    versions, now = history(serving()), serving()
+    older = versions[versions.index(now) + 1 :] if now else []
+    if not older:
+        raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
+    return older[0]
+
+
+def available(version):
+    """Return the version; exit where the engine has no image of it."""
     if not output("docker", "image", "inspect", image(version)):
         raise Failure(f"there is no image {image(version)}", "name one of: make releases")
-    release(version)
+    return version
 
 
 def show():

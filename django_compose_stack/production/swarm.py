@@ -11,6 +11,7 @@ import time
 from django_compose_stack.host.process import Failure
 from django_compose_stack.production.engine import must, output, run, stack
 
+ENDED = ("complete", "failed", "rejected")
 PATIENCE = 960  # seconds for a migration, whose statements have 900, and for a release to come up
 
 
@@ -61,6 +62,15 @@ def is_up(name):
         task["Status"]["State"] == "running" and essence(task["Spec"]) == essence(spec["TaskTemplate"])
         for task in running
     )
+
+
+def ended(job):
+    """Return a task of the last run of a job, one that failed if there is one; None while the run goes on."""
+    iteration = inspect(job).get("JobStatus", {}).get("JobIteration")
+    last = [task for task in tasks(job) if task.get("JobIteration") == iteration]
+    if not last or any(task["Status"]["State"] not in ENDED for task in last):
+        return None
+    return next((task for task in last if task["Status"]["State"] != "complete"), last[0])
 
 
 def wait(done, problem):

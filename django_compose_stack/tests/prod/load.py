@@ -3,6 +3,7 @@
 import collections
 import http.client
 import re
+import ssl
 import threading
 import time
 from http.cookies import SimpleCookie
@@ -20,10 +21,12 @@ class Load:
 
     answers: how often each (what, status) came; status is the error's text where no answer came.
     acknowledged: the texts of the notes whose form was accepted.
+    tls: as browsers do with HTTPS; which, too, ask once more where a connection that was kept turns out to be closed.
     """
 
-    def __init__(self, production, pause: float = PAUSE):
-        self.port = int(production.variables["HTTP_PORT"])
+    def __init__(self, production, pause: float = PAUSE, tls: bool = False):
+        self.tls = tls
+        self.port = int(production.variables["HTTPS_PORT" if tls else "HTTP_PORT"])
         self.pause = pause
         self.answers: collections.Counter = collections.Counter()
         self.acknowledged: list[str] = []
@@ -52,7 +55,11 @@ class Load:
             self.answers["visitor", repr(error)] += 1
 
     def connection(self, number: int) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        if not self.tls:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
 
     def visit(self, number: int) -> None:
         connection = self.connection(number)
@@ -73,6 +80,7 @@ class Load:
                 cookie = SimpleCookie(cookies)["csrftoken"].value
                 form = urlencode({"csrfmiddlewaretoken": token, "text": text})
                 headers = {"Cookie": f"csrftoken={cookie}", "Content-Type": "application/x-www-form-urlencoded"}
+                headers |= {"Origin": f"https://localhost:{self.port}"} if self.tls else {}
                 if self.ask(connection, "note", "POST", "/", form, headers):
                     self.acknowledged.append(text)
         connection.close()
@@ -80,12 +88,15 @@ class Load:
     def ask(self, connection, what, method, path, form=None, headers=None):
         """Send one request and count its answer. Return (body, cookies) if it is the expected one, else None."""
         started = time.monotonic()
+        was_kept = connection.sock is not None
         try:
             connection.request(method, path, form, {"Host": f"localhost:{self.port}", **(headers or {})})
             response = connection.getresponse()
             status, body = response.status, response.read().decode()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
+            if self.tls and was_kept and isinstance(error, ConnectionError | ssl.SSLEOFError):
+                return self.ask(connection, what, method, path, form, headers)
             status = f"{type(error).__name__}: {error}"
         self.answers[what, status] += 1
         self.slowest = max(self.slowest, time.monotonic() - started)

@@ -45,6 +45,18 @@ class Production(Checkout):
         """Write production's files, for a test that changes them before anything runs."""
         shutil.copytree(ROOT / "django_compose_stack/production/starter", self.path, dirs_exist_ok=True)
 
+    def replace(self, file: str, old: str, new: str) -> None:
+        path = self.path / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    def make_quick(self) -> None:
+        if not (self.path / "compose.prod.yaml").exists():
+            self.bring_files()
+        self.replace("Dockerfile", "--start-period=60s", "--start-period=15s")
+        self.replace("Dockerfile", "--interval=10s", "--interval=1s")
+        self.replace("compose.prod.yaml", "monitor: 10s", "monitor: 2s")
+
     def add_certificate(self) -> None:
         """Give it a certificate for localhost that nobody but this test trusts."""
         folder = self.path / "secrets"
@@ -184,9 +196,14 @@ class Production(Checkout):
 
 
 @contextlib.contextmanager
-def running(tmp_path_factory, goal: str, tls: bool = False) -> Iterator[Production]:
-    """Give a production of its own, brought up by `make GOAL`, and take it away again."""
+def running(tmp_path_factory, goal: str, tls: bool = False, is_quick: bool = False) -> Iterator[Production]:
+    """Give a production of its own, brought up by `make GOAL`, and take it away again.
+
+    is_quick: its releases wait for less, because a test's release is healthy in seconds, or never.
+    """
     production = Production(tmp_path_factory.mktemp("prod"))
+    if is_quick:
+        production.make_quick()
     if tls:
         production.add_certificate()
     try:

@@ -42,12 +42,6 @@ def asset(page):
     return STYLESHEET.search(page)[1]
 
 
-def replace(production, file, old, new):
-    path = production.path / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-
-
 def started(production, service):
     """Return when the container's first process began, which a new container or a restart changes."""
     return production.exec(service, "cat", "/proc/1/stat").split()[21]
@@ -56,9 +50,7 @@ def started(production, service):
 @pytest.fixture(scope="module")
 def quick(stack):
     """The stack, which from its next release on waits for less: a test's release is healthy in seconds, or never."""
-    replace(stack, "Dockerfile", "--start-period=60s", "--start-period=15s")
-    replace(stack, "Dockerfile", "--interval=10s", "--interval=1s")
-    replace(stack, "compose.prod.yaml", "monitor: 10s", "monitor: 2s")
+    stack.make_quick()
     return stack
 
 
@@ -108,12 +100,12 @@ def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(sta
 )
 def test_bad_release_is_rolled_back_by_itself(quick, name, file, old, new, reason):
     before = serving(quick)
-    replace(quick, file, old, new)
+    quick.replace(file, old, new)
     try:
         with Load(quick) as load:
             refused = quick.make("deploy", check=False)
     finally:
-        replace(quick, file, new, old)
+        quick.replace(file, new, old)
 
     assert refused.returncode != 0
     assert "did not become healthy" in refused.stderr
@@ -232,7 +224,7 @@ def test_engine_without_a_swarm_is_refused(stack, tmp_path):
 
 
 def test_old_images_go_and_what_has_run_them(quick):
-    replace(quick, "django_compose_stack/production/release.py", "KEPT = 10", "KEPT = 2")
+    quick.replace("django_compose_stack/production/release.py", "KEPT = 10", "KEPT = 2")
     newest = sorted(run("docker", "image", "ls", "--format", "{{.Tag}}", quick.name).stdout.split())[-1]
 
     quick.make("deploy")
@@ -251,12 +243,12 @@ ALLOWED_HOSTS ="""
     changes = [
         ("config/settings.py", "ALLOWED_HOSTS =", needs),
         ("compose.prod.yaml", variables[0], "\n      ".join(variables)),
-        ("compose.prod.yaml", "[postgres_password, secret_key]", "[postgres_password, secret_key, token]"),
+        ("compose.prod.yaml", "secret_key, database_url, email_url]", "secret_key, database_url, email_url, token]"),
         ("compose.prod.yaml", secret, f"{secret}\n  token: {{file: secrets/token}}"),
     ]
     before = serving(quick)
     for file, old, new in changes:
-        replace(quick, file, old, new)
+        quick.replace(file, old, new)
     (quick.path / "secrets/token").write_text("of-this-test")
 
     with Load(quick) as load:
@@ -270,6 +262,6 @@ ALLOWED_HOSTS ="""
     assert f"{quick.name}_token_" in run(*words).stdout
 
     for file, old, new in reversed(changes):
-        replace(quick, file, new, old)
+        quick.replace(file, new, old)
     quick.make("deploy")
-    assert quick.exec("web", "ls", "/run/secrets").split() == ["postgres_password", "secret_key"]
+    assert "token" not in quick.exec("web", "ls", "/run/secrets").split()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from django_compose_stack.tests import STACK
+from django_compose_stack.tests import ROOT, STACK
 from django_compose_stack.tests.prod.production import CAPABILITIES
 from django_compose_stack.tests.stack.checkout import run
 
@@ -100,3 +100,19 @@ def test_new_secrets_are_long_and_closed_to_other_users(plain):
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len((folder / "secret_key").read_text()) >= 50
     assert len((folder / "postgres_password").read_text()) >= 32
+
+
+def test_password_of_an_address_is_a_secret_too(plain):
+    """Whoever may ask the engine about a container reads its environment."""
+    plain.make("prod-up", EMAIL_URL="smtp+tls://me:pass-of-mail@mail.example:587")
+
+    code = "from django.conf import settings; print(settings.MAILERS['default']['OPTIONS'])"
+    assert "pass-of-mail" in plain.manage("shell", "--no-imports", "-c", code)
+    assert "pass-of-mail" not in run("docker", "inspect", *plain.containers()).stdout
+
+
+def test_stack_starts_what_was_killed_again_at_once():
+    """Swarm's own default is a pause of five seconds."""
+    text = (ROOT / "django_compose_stack/production/starter/compose.prod.yaml").read_text()
+
+    assert text.count("restart_policy: {condition: any, delay: 500ms}") == text.count("condition: any") == 3

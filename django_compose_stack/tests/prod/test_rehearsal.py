@@ -160,23 +160,28 @@ def test_web_that_is_away_gives_a_friendly_page(rehearsal):
     wait_for(lambda: rehearsal.request("/", tls=True).status == 200, "web to be back")
 
 
-def test_reload_takes_a_sound_change_over_and_refuses_an_unsound_one(rehearsal):
+def test_sound_files_of_nginx_are_taken_over_and_unsound_ones_refused(rehearsal):
+    """Without a new container, whose connections would be lost."""
     path = rehearsal.path / "nginx/site.conf"
     sound = path.read_text()
-    reload = ["exec", "-T", "nginx", "sh", "/etc/nginx/stack/start", "reload"]
+    before = rehearsal.inspect_all("nginx", "{{.Id}},{{.State.StartedAt}}")
     try:
         path.write_text(sound.replace("location = /readyz {\n    return 404;", "location = /readyz {\n    return 410;"))
-        rehearsal.compose(*reload)
+        rehearsal.make("prod-up")
         wait_for(lambda: rehearsal.request("/readyz", tls=True).status == 410, "the change")
 
         path.write_text("nonsense;")
-        refused = rehearsal.compose(*reload, check=False)
+        refused = rehearsal.make("prod-up", check=False)
 
-        assert 'unknown directive "nonsense"' in refused.stderr
-        assert rehearsal.request("/", tls=True).status == 200
+        assert refused.returncode != 0
+        assert 'unknown directive "nonsense"' in refused.stdout + refused.stderr
+        assert "Nginx refuses its files, and goes on with those before" in refused.stderr
+        assert rehearsal.request("/readyz", tls=True).status == 410
     finally:
         path.write_text(sound)
-    rehearsal.compose(*reload)
+    rehearsal.make("prod-up")
+    wait_for(lambda: rehearsal.request("/readyz", tls=True).status == 404, "the change back")
+    assert rehearsal.inspect_all("nginx", "{{.Id}},{{.State.StartedAt}}") == before
 
 
 def test_login_is_limited(rehearsal):

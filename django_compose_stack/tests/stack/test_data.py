@@ -253,7 +253,7 @@ def test_dump_without_a_checksum_is_refused(project, dump, tmp_path):
 
     refused = project.make("restore", f"FILE={path}", check=False)
 
-    assert "has no checksum. If you trust it: cd" in refused.stderr
+    assert "has no checksum.\nFix: if you trust it: cd" in refused.stderr
     assert "there is no file" in project.make("restore", "FILE=backups/none.dump", check=False).stderr
     assert "FILE is missing" in project.make("restore", check=False).stderr
 

@@ -1,0 +1,70 @@
+"""Backups as files, with no database behind them."""
+
+import hashlib
+import os
+import subprocess
+import time
+
+import pytest
+
+from django_compose_stack.data import backups
+from django_compose_stack.host.process import Failure
+
+
+class Server:
+    """Stands for a server: its dump is a word."""
+
+    user = database = "app"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def run(self, *words, stdout):
+        return subprocess.run(["echo", "dump"], stdout=stdout)
+
+    def output(self, *words, **options):
+        return ""
+
+
+@pytest.mark.parametrize("name", ["a.dump", "a b.dump", "a\nb.dump", "a\\b.dump"])
+def test_checksum_as_sha256sum_writes_it_is_understood(tmp_path, name):
+    """It marks a name that it had to escape with a backslash before the checksum."""
+    path = tmp_path / name
+    path.write_bytes(b"dump")
+    mark = "\\" if set(name) & {"\n", "\\"} else ""
+    (tmp_path / f"{name}.sha256").write_text(f"{mark}{hashlib.sha256(b'dump').hexdigest()}  name\n")
+
+    assert backups.whole(str(path)) == path
+
+
+def test_command_for_a_missing_checksum_can_be_pasted(tmp_path):
+    path = tmp_path / "it's.dump"
+    path.touch()
+
+    with pytest.raises(Failure, match="has no checksum") as failure:
+        backups.whole(str(path))
+    command = str(failure.value).partition("Fix: ")[2].partition("if you trust it: ")[2].rstrip(".")
+    subprocess.run(["sh", "-c", command], check=True)
+
+    assert backups.whole(str(path)) == path
+
+
+def test_what_a_killed_backup_left_goes_with_a_later_one(tmp_path):
+    """One that somebody may be writing stays."""
+    old, new = tmp_path / "2026-01-01-000000.1.part", tmp_path / "2026-01-01-000001.2.part"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (time.time() - 2 * backups.STALE,) * 2)
+
+    backups.backup(Server(tmp_path))
+
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("keep", ["²", "0", "٣", "1 2"])
+def test_keep_that_is_no_number_is_refused(tmp_path, monkeypatch, keep):
+    monkeypatch.setenv("KEEP", keep)
+
+    with pytest.raises(Failure) as failure:
+        backups.backup(Server(tmp_path))
+    assert f"KEEP has value {keep!r}" in str(failure.value)
