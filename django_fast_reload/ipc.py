@@ -109,7 +109,8 @@ class Debugging(NamedTuple):
 class Folders(NamedTuple):
     """What Django wants watched: every file below these."""
 
-    folders: list[str]
+    folders: list[str]  # of templates and translations; symlinks below them are followed
+    static: list[str]
 
 
 class Handled(NamedTuple):

@@ -7,6 +7,7 @@ from pathlib import Path
 from .package import FOLDER as PACKAGE
 
 INSTALLED = {"site-packages", "dist-packages", "node_modules", "__pycache__"}
+MAX_LINKS = 40  # in one path; the kernel follows no more either
 STDLIB = tuple({os.path.realpath(sysconfig.get_path(name)) + "/" for name in ("stdlib", "platstdlib")})
 
 
@@ -41,3 +42,24 @@ class ProjectPaths:
         below = [Path(self.root, *inside[: depth + 1]) for depth in range(len(inside))]
         is_own = is_own and not any((place / "pyvenv.cfg").exists() for place in below)
         return folder, is_own, is_own
+
+
+def links(path: str) -> list[str]:
+    """Return the symlinks that lead to an absolute `path`, each with the real path of its folder."""
+    place, names, found = "", path.split("/")[::-1], []
+    while names and len(found) < MAX_LINKS:
+        name = names.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            place = place.rpartition("/")[0]
+            continue
+        place = f"{place}/{name}"
+        try:
+            target = os.readlink(place)
+        except OSError:
+            continue
+        found.append(place)
+        place = "" if target.startswith("/") else place.rpartition("/")[0]
+        names += target.split("/")[::-1]
+    return found

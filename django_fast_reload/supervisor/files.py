@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..observation import LIST
-from ..project_paths import ProjectPaths
+from ..project_paths import INSTALLED, ProjectPaths, links
 from .dependencies import Dependencies
 from .inotify import ISDIR, OVERFLOW, RENAMING, Watcher, is_native
 from .settling import Settling
@@ -15,6 +15,7 @@ from .settling import Settling
 GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a git that died
 GIT_POLL = 0.005  # seconds
 SCAN_PAUSE = 10  # pause between scans of all templates and static files, as a multiple of the last scan's duration
+SKIPPED = {".git", ".hg", ".svn", *INSTALLED}  # folders without templates
 MAX_AGE = 0.02  # seconds for which a scan of all files is reused, where events can't be trusted
 
 
@@ -28,6 +29,8 @@ class Files:
     def __init__(self, project: ProjectPaths, dependencies: Dependencies):
         self.project, self.dependencies = project, dependencies
         self.folders: tuple[str, ...] = ()
+        self.static: set[str] = set()  # those of `folders` below which symlinks are not followed
+        self.aliases: dict[str, set[str]] = {}  # path: the symlinks below `folders` that lead to it or through it
         self.others: set[str] = set()
         self.watcher = Watcher()
         self.is_native = is_native(project.root)
@@ -59,16 +62,35 @@ class Files:
     def watch_files(self, paths: list[str]) -> None:
         """Watch files that no process uses."""
         self.others.update(paths)
-        for path in paths:
+        for path in self.others:
             self.watcher.watch(os.path.dirname(path))
 
-    def watch_below(self, folders: list[str]) -> None:
-        self.folders = tuple(f"{folder}/" for folder in folders)
-        for place, _ in walk(self.folders):
+    def watch_below(self, folders: list[str], static: list[str]) -> None:
+        self.static = {f"{folder}/" for folder in static} - {f"{folder}/" for folder in folders}
+        self.folders = tuple({f"{folder}/": None for folder in [*folders, *static]})
+        self.watch_again()
+
+    def watch_again(self) -> None:
+        """Watch what is now in the folders that Django asks for."""
+        self.aliases.clear()
+        for place, _, symlinks in self.walk():
             self.watcher.watch(place)
+            for name in symlinks:
+                self.watch_target(f"{place}/{name}")
         self.compare_if_full()
         if not self.is_native:
             self.below = {**self.scan_below(), **self.below}
+
+    def walk(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        for folder in self.folders:
+            yield from walk(folder[:-1], self.project.root, folder not in self.static)
+
+    def watch_target(self, link: str) -> None:
+        """See what happens to the file or folder that a symlink leads to, and to the links on the way."""
+        for path in [*links(link), os.path.realpath(link)]:
+            if path != link:
+                self.aliases.setdefault(path, set()).add(link)
+                self.watcher.watch(os.path.dirname(path))
 
     def compare_if_full(self) -> None:
         """Where the kernel gives no more watches, compare the files themselves, as where events can't be trusted."""
@@ -81,12 +103,12 @@ class Files:
         if not self.is_native and now - self.swept > MAX_AGE:
             self.sweep()
         is_changed = False  # which folders there are
-        for path, mask in self.watcher.drain():
+        for path, mask in self.events():
             if mask & OVERFLOW:
                 is_changed = True
                 self.suspect([*self.others, *(path for _, path in self.dependencies.values), *self.scan_below()])
                 continue
-            if mask & ISDIR:
+            if mask & ISDIR or (mask & RENAMING and self.is_link(path)):
                 is_changed = True
                 self.watcher.forget(path)
             if self.is_wanted(path, mask):
@@ -94,7 +116,19 @@ class Files:
         if is_changed:
             # What was made in a new folder until now is seen when the folder, which was noted above, is judged.
             self.watch(self.dependencies.values)
-            self.watch_below([folder[:-1] for folder in self.folders])
+            self.watch_files([])
+            self.watch_again()
+
+    def events(self) -> Iterator[tuple[str, int]]:
+        """Yield all events so far, each under all names of its file."""
+        for path, mask in self.watcher.drain():
+            yield path, mask
+            for alias in list(self.aliases.get(path, ())):
+                yield alias, mask
+
+    def is_link(self, path: str) -> bool:
+        """Tell whether something below the folders that Django asks for is a symlink, or leads on from one."""
+        return path in self.aliases or (path.startswith(self.folders) and os.path.islink(path))
 
     def is_wanted(self, path: str, mask: int) -> bool:
         """Tell whether anyone wants to know of this event: a log file must hold up no request."""
@@ -125,7 +159,7 @@ class Files:
 
     def scan_below(self) -> dict[str, tuple]:
         """Return the signatures of all files in the folders that Django asks for: no process names those it uses."""
-        paths = [f"{place}/{name}" for place, names in walk(self.folders) for name in names]
+        paths = [f"{place}/{name}" for place, names, _ in self.walk() for name in names]
         return {path: stat_of(path) for path in paths}
 
     def take(self) -> set[str]:
@@ -154,12 +188,24 @@ class Files:
         return time.time() - status.st_mtime < GIT_LOCK_AGE
 
 
-def walk(folders) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder in these, and the names of its files."""
-    for folder in folders:
-        for place, names, files in os.walk(folder):
-            names[:] = [name for name in names if not name.startswith(".") and name != "node_modules"]
-            yield place.rstrip("/"), files
+def walk(folder: str, root: str, follow: bool, above: tuple = ()) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield `folder` and each below it, with the names of its files and, where they are to be followed, symlinks.
+
+    root: of the project; the hidden folders in it are those of tools.
+    """
+    try:
+        status, entries = os.stat(folder), list(os.scandir(folder))
+    except OSError:
+        return
+    me = (status.st_dev, status.st_ino)
+    if me in above:
+        return  # A symlink to a folder that it is in itself.
+    files = [entry.name for entry in entries if not entry.is_dir()]
+    yield folder, files, [entry.name for entry in entries if follow and entry.is_symlink()]
+    for entry in entries:
+        is_hidden = entry.name.startswith(".") and folder == root
+        if entry.is_dir(follow_symlinks=follow) and entry.name not in SKIPPED and not is_hidden:
+            yield from walk(f"{folder}/{entry.name}", root, follow, (*above, me))
 
 
 def git_lock(root: str) -> str:

@@ -25,7 +25,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 class Watcher:
     def __init__(self):
         self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.folders: dict[int, str] = {}
+        self.folders: dict[int, list[str]] = {}  # with symlinks a folder has several names, and the kernel one number
         self.watches: dict[str, int] = {}
         self.full = self.fd < 0  # the kernel's limit of instances or watches is reached
 
@@ -37,7 +37,7 @@ class Watcher:
         while folder not in self.watches and folder and not self.full:
             number = libc.inotify_add_watch(self.fd, os.fsencode(folder), EVENTS)
             if number >= 0:
-                self.folders.setdefault(number, folder)
+                self.folders.setdefault(number, []).append(folder)
                 self.watches[folder] = number
             elif ctypes.get_errno() == errno.ENOSPC:
                 self.full = True
@@ -46,8 +46,14 @@ class Watcher:
 
     def forget(self, folder: str) -> None:
         """Stop watching a folder and those in it: they were moved or removed, and names may come back."""
-        for name in [name for name in self.watches if name == folder or name.startswith(folder + "/")]:
-            libc.inotify_rm_watch(self.fd, self.watches[name])
+        numbers = {number for name, number in self.watches.items() if f"{name}/".startswith(folder + "/")}
+        for number in numbers:
+            libc.inotify_rm_watch(self.fd, number)
+            self.lose(number)
+
+    def lose(self, number: int) -> None:
+        """Forget a watch under all names of its folder."""
+        for name in self.folders.pop(number, ()):
             del self.watches[name]
 
     def drain(self):
@@ -62,15 +68,13 @@ class Watcher:
                 number, mask, _, length = struct.unpack_from("iIII", data, at)
                 name = os.fsdecode(data[at + 16 : at + 16 + length].rstrip(b"\0"))
                 at += 16 + length
-                folder = self.folders.get(number)
                 if mask & OVERFLOW:
                     yield "", mask
                 elif mask & IGNORED:
-                    self.folders.pop(number, None)
-                    if self.watches.get(folder) == number:
-                        del self.watches[folder]
-                elif folder and name:
-                    yield f"{folder}/{name}", mask
+                    self.lose(number)
+                elif name:
+                    for folder in list(self.folders.get(number, ())):
+                        yield f"{folder}/{name}", mask
 
 
 def is_native(path: str) -> bool:

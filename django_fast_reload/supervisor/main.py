@@ -207,7 +207,7 @@ class Supervisor:
     def on_folders(self, message: ipc.Folders) -> None:
         """Watch what Django asks for. The first process says it before it serves, later ones when it is quiet."""
         self.loader.is_watched = True
-        self.files.watch_below(message.folders)
+        self.files.watch_below(message.folders, message.static)
 
     def on_serving(self, message: ipc.Serving) -> None:
         load = self.load

@@ -1,5 +1,6 @@
 """What pages and clients are told. The supervisor writes it, the endpoints read it."""
 
+import os
 import time
 from collections import deque
 
@@ -22,7 +23,7 @@ class Status:
         self.history: deque[dict] = deque(maxlen=MAX_HISTORY)
 
     def touch(self, paths: list[str]) -> None:
-        self.touched += [[time.time(), path] for path in paths]
+        self.touched += [[time.time(), os.path.realpath(path)] for path in paths]  # as pages name them
 
     def remember(self) -> None:
         """Keep the load that has ended for the history."""

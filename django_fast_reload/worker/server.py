@@ -191,9 +191,9 @@ class Server:
             if self.is_announced:
                 return
             self.is_announced = True
-            folders = self.reloader.start()
+            found = self.reloader.start()
         project = self.recorder.project
-        self.send(ipc.Folders(sorted(folder for folder in folders if project.locate(f"{folder}/", code=True))))
+        self.send(ipc.Folders(*(sorted(x for x in some if project.locate(f"{x}/", code=True)) for some in found)))
 
     def on_changed(self, files: list[str]) -> None:
         """Files changed that are no part of the process: templates, translations."""

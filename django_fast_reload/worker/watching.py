@@ -26,10 +26,10 @@ class Reloader(autoreload.BaseReloader):
                     return file
         return None
 
-    def start(self) -> set[str]:
-        """Send autoreload_started; return the folders to watch, static files included."""
+    def start(self) -> tuple[set[str], set[str]]:
+        """Send autoreload_started; return the folders to watch, and those of static files."""
         autoreload.autoreload_started.send(sender=self)
-        return {*self.folders(), *static_folders()}
+        return set(self.folders()), static_folders()
 
     def restart_for(self, paths: list[str]) -> str:
         """Send file_changed for each path; return the last that no receiver handled, for which to restart."""

@@ -170,7 +170,7 @@ def test_without_watches_the_files_themselves_are_compared(tmp_path, monkeypatch
     dependencies.add(FILE, f"{tmp_path}/views.py", observe(FILE, f"{tmp_path}/views.py"))
     files = Files(ProjectPaths(str(tmp_path)), dependencies)
     files.watch(dependencies.values)
-    files.watch_below([f"{tmp_path}/templates"])
+    files.watch_below([f"{tmp_path}/templates"], [])
 
     for name in ("views.py", "templates/page.html", "templates/new.html"):
         (tmp_path / name).write_text("newer")
@@ -197,7 +197,7 @@ def test_lost_events_make_all_files_suspect(tmp_path, monkeypatch):
     page = tmp_path / "templates/page.html"
     page.write_text("old")
     files = Files(ProjectPaths(str(tmp_path)), Dependencies())
-    files.watch_below([str(page.parent)])
+    files.watch_below([str(page.parent)], [])
     monkeypatch.setattr(files.watcher, "drain", lambda: [("", OVERFLOW)])
 
     files.collect()

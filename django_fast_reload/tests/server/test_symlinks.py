@@ -1,0 +1,63 @@
+"""A save is live wherever the file lies, and whatever leads to it."""
+
+import pytest
+
+
+@pytest.mark.parametrize("kind", ["file", "chain", "folder", "dot folder", "folder inside a linked folder"])
+def test_a_template_is_live_wherever_it_lies(fresh_site, tmp_path, kind):
+    site = fresh_site
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    place, name = site.root / "templates", "sub/other.html"
+    path = outside / "other.html"
+    if kind == "file":
+        (place / "sub").mkdir()
+        (place / name).symlink_to(path)
+    elif kind == "chain":
+        (place / "sub").mkdir()
+        (tmp_path / "middle.html").symlink_to(path)
+        (place / name).symlink_to("../../../middle.html")
+    elif kind == "folder":
+        (place / "sub").symlink_to(outside)
+    elif kind == "folder inside a linked folder":
+        (place / "sub").symlink_to(outside)
+        name, path = "sub/deep/other.html", outside / "deep/other.html"
+    else:
+        name = ".sub/other.html"
+        path = place / name
+        path.parent.mkdir()
+    path.write_text("one")
+    site.edit("blog/views.py", '"page.html"', f'"{name}"')
+    site.start()
+    assert site.text("/page") == "one"
+
+    for text in ("two", "three"):
+        path.write_text(text)
+        assert site.text("/page") == text
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "middle"])
+def test_a_symlink_to_a_template_that_is_led_elsewhere(fresh_site, tmp_path, kind):
+    site = fresh_site
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "page.html").write_text(name)
+    link = site.root / "templates/sub"
+    if kind == "middle":
+        link.symlink_to(tmp_path / "middle")
+        link = tmp_path / "middle"
+    elif kind == "file":
+        link.mkdir()
+        link = link / "page.html"
+    place = "page.html" if kind == "file" else "."
+    link.symlink_to(tmp_path / "one" / place)
+    site.edit("blog/views.py", '"page.html"', '"sub/page.html"')
+    site.start()
+    assert site.text("/page") == "one"
+
+    (tmp_path / "new").symlink_to(tmp_path / "two" / place)
+    (tmp_path / "new").rename(link)
+    assert site.text("/page") == "two"
+
+    (tmp_path / "two/page.html").write_text("three")
+    assert site.text("/page") == "three"
