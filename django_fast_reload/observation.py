@@ -10,6 +10,7 @@ from importlib.machinery import all_suffixes
 
 FILE, CODE = "file", "code"  # the content of a file; of a module
 LOOK, LIST = "look", "list"  # what import finds under a name; names in a folder
+LINK = "link"  # where a symlink leads
 
 MAX_HASHED = 1 << 20  # bytes; a larger file that is no module is compared by size and time instead of being read
 TEMPORARY = ("~", ".swp", ".tmp", "-journal", "-shm", "-wal")
@@ -26,6 +27,8 @@ def observe(kind: str, path: str, listings: dict[str, set[str]] | None = None) -
     if kind == LIST:
         return digest(os.fsencode("\0".join(sorted(filter(is_lasting, names(path))))))
     try:
+        if kind == LINK:
+            return os.readlink(path)
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             return ""  # Opening a named pipe would block.

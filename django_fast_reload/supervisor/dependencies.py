@@ -2,7 +2,7 @@
 
 import os
 
-from ..observation import CODE, FILE, LIST, LOOK, SUFFIXES, is_lasting, observe
+from ..observation import CODE, FILE, LINK, LIST, LOOK, SUFFIXES, is_lasting, observe
 
 
 class Dependencies:
@@ -33,7 +33,7 @@ class Dependencies:
         """Return the records that may no longer hold when something happened to `path`."""
         folder, _, name = path.rpartition("/")
         stem, dot, suffix = name.partition(".")
-        keys = [(FILE, path), (CODE, path)]
+        keys = [(FILE, path), (CODE, path), (LINK, path)]
         if dot + suffix in ("", *SUFFIXES):  # Else import finds nothing there: django.log is not django.
             keys.append((LOOK, f"{folder}/{stem}"))
             if stem == "__init__":
@@ -66,6 +66,9 @@ class Dependencies:
             broken = self.broken(keys)
             if is_folder:
                 found |= broken  # A sweep sees that something in a folder changed; name what it was.
+                below = [self.values[key][0] for key in keys if key[1].startswith(path + "/")]
+                if below and os.path.islink(path):
+                    found[path] = min(below)  # It was no symlink: processes take it for the real folder.
                 continue
             positions = list(broken.values())
             if is_retry and not positions:

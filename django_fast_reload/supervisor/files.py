@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..observation import LIST
-from ..project_paths import INSTALLED, ProjectPaths, links
+from ..project_paths import INSTALLED, ProjectPaths, resolve
 from .dependencies import Dependencies
 from .inotify import ISDIR, OVERFLOW, RENAMING, Watcher, is_native
 from .settling import Settling
@@ -87,7 +87,8 @@ class Files:
 
     def watch_target(self, link: str) -> None:
         """See what happens to the file or folder that a symlink leads to, and to the links on the way."""
-        for path in [*links(link), os.path.realpath(link)]:
+        real, links = resolve(link)
+        for path in [*links, real]:
             if path != link:
                 self.aliases.setdefault(path, set()).add(link)
                 self.watcher.watch(os.path.dirname(path))

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from importlib.machinery import FileFinder, SourceFileLoader
 
 from .. import ipc
-from ..observation import CODE, FILE, LIST, LOOK, digest, observe
-from ..project_paths import ProjectPaths
+from ..observation import CODE, FILE, LINK, LIST, LOOK, digest, observe
+from ..project_paths import ProjectPaths, resolve
 from .bytecode import Bytecode
 
 WAKE_INTERVAL = 0.01  # seconds; the supervisor compares what was recorded while this process goes on, on another core
@@ -39,6 +39,7 @@ class Recorder:
         self.unsent: list[list[str]] = []
         self.looking = threading.local()
         self.lock = threading.RLock()
+        project.on_link = lambda link, target: self.add(LINK, link, target)
 
     def add(self, kind: str, path: str, value: str | None = None) -> None:
         if (kind, path) in self.seen:
@@ -48,7 +49,10 @@ class Recorder:
             with self.unobserved():
                 value = observe(kind, path)
         if kind in (FILE, CODE) and os.path.islink(path):
-            self.add(kind, os.path.realpath(path), value)  # A save changes that one, perhaps in another folder.
+            real, links = resolve(path)
+            for link, target in links.items():
+                self.add(LINK, link, target)
+            self.add(kind, real, value)  # A save changes that one, perhaps in another folder.
         with self.lock:
             self.count += 1
             self.unsent.append([kind, path, value])

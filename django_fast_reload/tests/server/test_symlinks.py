@@ -2,6 +2,8 @@
 
 import pytest
 
+from .site import FILES
+
 
 @pytest.mark.parametrize("kind", ["file", "chain", "folder", "dot folder", "folder inside a linked folder"])
 def test_a_template_is_live_wherever_it_lies(fresh_site, tmp_path, kind):
@@ -61,3 +63,45 @@ def test_a_symlink_to_a_template_that_is_led_elsewhere(fresh_site, tmp_path, kin
 
     (tmp_path / "two/page.html").write_text("three")
     assert site.text("/page") == "three"
+
+
+def test_an_app_behind_a_link_that_is_led_elsewhere(fresh_site):
+    site = fresh_site
+    for name in ("one", "two"):
+        for file in ("__init__.py", "models.py", "urls.py", "views.py"):
+            site.write(f"versions/{name}/{file}", FILES[f"shop/{file}"].replace('"shop"', f'"{name}"'))
+    for file in (site.root / "shop").iterdir():
+        file.unlink()
+    (site.root / "shop").rmdir()
+    link = site.root / "shop"
+    link.symlink_to("versions/one")
+    site.start()
+    assert site.text("/shop/") == "one"
+
+    for name in ("two", "one", "two"):
+        (site.root / "new").symlink_to(f"versions/{name}")
+        (site.root / "new").rename(link)
+        assert site.text("/shop/") == name
+        before = site.status()["generation"]
+        site.edit(f"versions/{name}/views.py", f'"{name}"', f'"{name}!"')
+        assert site.text("/shop/") == f"{name}!"
+        assert site.status()["generation"] == before + 1
+        site.edit(f"versions/{name}/views.py", f'"{name}!"', f'"{name}"')
+        assert site.text("/shop/") == name
+
+
+def test_a_middle_link_that_is_led_elsewhere(fresh_site, tmp_path):
+    site = fresh_site
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(f"WORD = '{name}'\n")
+    (tmp_path / "middle.py").symlink_to("one.py")
+    (site.root / "blog/linked.py").symlink_to(tmp_path / "middle.py")
+    site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(WORD)")
+    site.edit("blog/views.py", "import os", "from .linked import WORD\nimport os")
+    site.start()
+    assert site.text() == "one"
+
+    (tmp_path / "new").symlink_to("two.py")
+    (tmp_path / "new").rename(tmp_path / "middle.py")
+
+    assert site.text() == "two"
