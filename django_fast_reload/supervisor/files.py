@@ -103,22 +103,25 @@ class Files:
         now = time.monotonic()
         if not self.is_native and now - self.swept > MAX_AGE:
             self.sweep()
-        is_changed = False  # which folders there are
+        is_changed = is_lost = False  # which folders there are; events
         for path, mask in self.events():
             if mask & OVERFLOW:
-                is_changed = True
-                self.suspect([*self.others, *(path for _, path in self.dependencies.values), *self.scan_below()])
+                is_changed = is_lost = True
                 continue
             if mask & ISDIR or (mask & RENAMING and self.is_link(path)):
                 is_changed = True
                 self.watcher.forget(path)
             if self.is_wanted(path, mask):
                 self.settling.note(path, mask, now)
+        if is_lost:
+            self.watcher.forget("")  # Folders may have been removed and made again.
         if is_changed:
             # What was made in a new folder until now is seen when the folder, which was noted above, is judged.
             self.watch(self.dependencies.values)
             self.watch_files([])
             self.watch_again()
+        if is_lost:
+            self.suspect([*self.others, *(path for _, path in self.dependencies.values), *self.scan_below()])
 
     def events(self) -> Iterator[tuple[str, int]]:
         """Yield all events so far, each under all names of its file."""
