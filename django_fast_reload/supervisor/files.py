@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..observation import LIST
+from ..observation import CODE, FILE, LIST
 from ..project_paths import INSTALLED, ProjectPaths, resolve
 from .dependencies import Dependencies
 from .inotify import ISDIR, OVERFLOW, RENAMING, Watcher, is_native
@@ -16,7 +16,9 @@ GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a 
 GIT_POLL = 0.005  # seconds
 SCAN_PAUSE = 10  # pause between scans of all templates and static files, as a multiple of the last scan's duration
 SKIPPED = {".git", ".hg", ".svn", *INSTALLED}  # folders without templates
-MAX_AGE = 0.02  # seconds for which a scan of all files is reused, where events can't be trusted
+MAX_AGE = 0.02  # seconds after which all files are scanned again without a request, where events can't be trusted
+CLOCK_STEP = 0.01  # seconds; two saves in less may leave the same time of change on Linux before 6.13
+READ_TIME = 0.002  # seconds for reading files that seem unchanged, in each pass
 
 
 class Files:
@@ -37,7 +39,8 @@ class Files:
         self.settling = Settling(self.is_native)
         self.signatures: dict[str, tuple] = {}
         self.below: dict[str, tuple] = {}  # signatures of all files in `folders`, where no event tells of them
-        self.swept = self.next_scan = 0.0
+        self.unread: list[tuple[str, str]] = []
+        self.began = self.swept = self.next_scan = 0.0
         self.git_lock = git_lock(project.root)
 
     def add_records(self, records: list) -> None:
@@ -57,7 +60,7 @@ class Files:
         self.compare_if_full()
         if not self.is_native:  # No event will tell what happens before the next sweep.
             for path in folders.union(path for _, path in keys):
-                self.signatures.setdefault(path, stat_of(path))
+                self.signatures.setdefault(path, self.signature(path))
 
     def watch_files(self, paths: list[str]) -> None:
         """Watch files that no process uses."""
@@ -98,10 +101,10 @@ class Files:
         if self.watcher.full:
             self.is_native = self.settling.is_native = False
 
-    def collect(self) -> None:
-        """Take in all that happened so far."""
+    def collect(self, since: float = 0.0) -> None:
+        """Take in all that happened so far, or at least until `since` where events can't be trusted."""
         now = time.monotonic()
-        if not self.is_native and now - self.swept > MAX_AGE:
+        if not self.is_native and (self.began < since or now - self.swept > MAX_AGE):
             self.sweep()
         is_changed = is_lost = False  # which folders there are; events
         for path, mask in self.events():
@@ -149,7 +152,8 @@ class Files:
 
     def sweep(self) -> None:
         """Compare the stat of all files that were used: a safety net for events that were lost, or never sent."""
-        signatures = {path: stat_of(path) for path in self.dependencies.places() | self.others}
+        self.began = time.monotonic()
+        signatures = {path: self.signature(path) for path in self.dependencies.places() | self.others}
         self.suspect(path for path, seen in signatures.items() if self.signatures.get(path, seen) != seen)
         self.signatures = signatures
         self.swept = time.monotonic()
@@ -164,7 +168,25 @@ class Files:
     def scan_below(self) -> dict[str, tuple]:
         """Return the signatures of all files in the folders that Django asks for: no process names those it uses."""
         paths = [f"{place}/{name}" for place, names, _ in self.walk() for name in names]
-        return {path: stat_of(path) for path in paths}
+        return {path: self.signature(path) for path in paths}
+
+    def signature(self, path: str) -> tuple:
+        """Return what tells by time and size that a file was saved."""
+        found = stat_of(path)
+        if found and not self.is_native and abs((now := time.time_ns()) - found[0]) < CLOCK_STEP * 1e9:
+            return *found, now  # Another save may leave the same times: never equal to the next signature.
+        return found
+
+    def read_some(self) -> None:
+        """Read files that seem unchanged: a write through a memory map may leave size and time as they were."""
+        if self.is_native:
+            return
+        self.unread = self.unread or [key for key in self.dependencies.values if key[0] in (FILE, CODE)]
+        deadline = time.monotonic() + READ_TIME
+        while self.unread and time.monotonic() < deadline:
+            key = self.unread.pop()
+            if key in self.dependencies.values:
+                self.suspect(self.dependencies.broken([key]))
 
     def take(self) -> set[str]:
         """Return the files to judge, once all have settled and git is not in the middle of a checkout."""
@@ -173,7 +195,7 @@ class Files:
             return set()
         paths = self.settling.take()
         # The next sweep is to find what happens from here on. They are read after this, so nothing can get between.
-        self.signatures |= {path: stat_of(path) for path in paths & self.signatures.keys()}
+        self.signatures |= {path: self.signature(path) for path in paths & self.signatures.keys()}
         return paths
 
     def wait(self) -> float | None:

@@ -121,6 +121,7 @@ class Supervisor:
         """Do what no event asks for: scan the files, reap, close idle clients."""
         started = time.monotonic()
         self.files.sweep()
+        self.files.read_some()
         if self.files.watcher.full:
             self.terminal.watches_exhausted()
         self.endpoints.close_idle()
@@ -131,18 +132,18 @@ class Supervisor:
 
     # ---- the barrier
 
-    def current(self) -> Worker | None:
-        """Take in all that happened to the files so far; return the live process if it is made of them."""
-        self.examine()
+    def current(self, since: float) -> Worker | None:
+        """Take in all that happened to the files until `since`; return the live process if it is made of them."""
+        self.examine(since)
         is_current = self.loader.is_serving and not self.files.settling and not self.load.unanswered
         return self.live if is_current else None
 
     def is_known_broken(self) -> bool:
         return self.load.is_known_broken() and not self.files.settling
 
-    def examine(self) -> None:
+    def examine(self, since: float = 0.0) -> None:
         self.take_records()
-        self.files.collect()
+        self.files.collect(since)
         if self.live and self.live.is_debugged:
             if self.files.settling and not self.is_waiting_reported:
                 self.is_waiting_reported = True
