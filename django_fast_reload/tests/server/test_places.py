@@ -102,3 +102,24 @@ def test_a_middle_link_that_is_led_elsewhere(fresh_site, tmp_path):
     (tmp_path / "new").rename(tmp_path / "middle.py")
 
     assert site.text() == "two"
+
+
+def test_a_folder_of_templates_that_the_settings_name_anew(fresh_site):
+    """The first request may render a template that is saved right after it."""
+    site = fresh_site
+    site.write("more/page.html", "0")
+    site.start()
+    settings = FILES["config/settings.py"].replace('[BASE_DIR / "templates"]', '[BASE_DIR / "more"]')
+    for is_broken in (False, True):
+        site.restore("config/settings.py")
+        assert site.text("/page") == "<p>0000 one</p>"
+        if is_broken:
+            site.write("blog/views.py", "1 / 0")
+            site.get()
+        site.write("config/settings.py", settings)
+        site.get()
+        site.restore("blog/views.py")
+
+        for number in range(5):
+            site.write("more/page.html", str(number))
+            assert site.text("/page") == str(number)
