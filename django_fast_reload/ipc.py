@@ -106,6 +106,10 @@ class Debugging(NamedTuple):
     """A debugger has the terminal while the project loads."""
 
 
+class Configured(NamedTuple):
+    """Settings and apps were loaded anew, so Django may want other folders watched than the last time it said so."""
+
+
 class Folders(NamedTuple):
     """What Django wants watched: every file below these."""
 
@@ -191,7 +195,8 @@ KINDS = {
     kind.__name__: kind
     for kind in (
         Orders, Connection, Changed, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Serving, Failed, Declined,
-        Debugging, Folders, Handled, Used, Checks, Draining, DebuggerReady, DebuggerAttached, DebuggerFailed,
+        Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady, DebuggerAttached,
+        DebuggerFailed,
     )
 }  # fmt: skip
 

@@ -196,6 +196,7 @@ class Supervisor:
             ipc.Failed: self.on_failed,
             ipc.Debugging: self.on_debugging,
             ipc.Obstacle: self.terminal.obstacle,
+            ipc.Configured: self.on_configured,
             ipc.Folders: self.on_folders,
             ipc.Handled: self.on_handled,
             ipc.Used: self.loader.lineage.warm_up,
@@ -204,6 +205,9 @@ class Supervisor:
         }.get(type(message))
         if handler is not None:
             handler(message)
+
+    def on_configured(self, _) -> None:
+        self.loader.is_watched = False
 
     def on_folders(self, message: ipc.Folders) -> None:
         """Watch what Django asks for. The first process says it before it serves, later ones when it is quiet."""

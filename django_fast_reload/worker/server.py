@@ -43,6 +43,8 @@ class Server:
         """Load the whole project, URLconf last: it imports the views, which are edited most."""
         handler = self.command.get_handler(**self.options)
         engines.all()
+        self.configured_by = self.snapshotter.orders
+        self.send(ipc.Configured())
         get_resolver().url_patterns  # noqa: B018 (loads the URLconf)
         self.snapshotter.checkpoint("")
         if self.snapshotter.orders.is_fresh:
@@ -75,8 +77,9 @@ class Server:
         self.snapshotter.finish()
         self.loaded = set(sys.modules)
         orders = self.snapshotter.orders
-        if not orders.is_watched:
-            # Before the first request: a template that is rendered must be watched. Later processes have time for it.
+        if not orders.is_watched or self.configured_by is orders:
+            # Before the first request: a template that is rendered must be watched. A process that goes on from behind
+            # the settings wants the same as the one before, and has time for it.
             self.announce()
         if orders.debugger:
             debugger.join(orders.debugger)

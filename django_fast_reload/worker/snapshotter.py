@@ -99,6 +99,7 @@ class Snapshotter:
             self.wait(ours)
             return
         ours.close()
+        self.reopen()
         taken = ipc.SnapshotTaken(os.getppid(), os.getpid(), self.recorder.count, path)
         self.recorder.send(taken, theirs.fileno())
         theirs.close()
@@ -129,6 +130,7 @@ class Snapshotter:
             os.read(taken, 1)  # Returns when the copy has gone on: until then the next orders are for the copy.
             os.close(taken)
         signal.signal(signal.SIGCHLD, reaping)
+        self.reopen()
         while isinstance(orders, ipc.Warm):
             self.warm(orders, sock)
             orders, fds = ipc.receive(sock)
@@ -143,6 +145,18 @@ class Snapshotter:
         self.started += self.last - began  # The time spent here is no part of the start.
         self.recorder.send(ipc.Resumed(os.getpid()))
         self.forget_listings()
+
+    def reopen(self) -> None:
+        """Get a position of its own in each file that a module holds open for reading: others read there too."""
+        for fd, status in list(descriptors()):
+            flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+            is_read = stat.S_ISREG(status.st_mode) and flags & os.O_ACCMODE == os.O_RDONLY
+            if is_read and identity(status, fd) not in self.inherited:
+                with self.recorder.unobserved(), suppress(OSError):
+                    new = os.open(f"/proc/self/fd/{fd}", flags)
+                    os.lseek(new, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_SET)
+                    os.dup2(new, fd, os.get_inheritable(fd))
+                    os.close(new)
 
     def warm(self, orders: ipc.Warm, sock: socket.socket) -> None:
         """Do, until the next orders come, what earlier processes did later: import what requests needed, copy memory.

@@ -55,3 +55,13 @@ def test_memory_shared_between_processes_is_never_inherited(site, code, use):
 
     assert [save_view(site) for _ in range(2)] == ["True", "True"]
     assert "shares memory" in site.log.read_text()
+
+
+def test_each_process_reads_a_file_at_a_position_of_its_own(site):
+    site.write("words.bin", "abcdef")
+    site.edit("shop/models.py", "class Item", "FILE = open('words.bin', 'rb', buffering=0)\nclass Item")
+    site.edit("blog/views.py", "import os", "from shop.models import FILE\nimport os")
+    site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(FILE.read(1))")
+    assert site.text() == "a"
+    assert save_view(site) == "a"
+    assert save_view(site) == "a"
