@@ -53,7 +53,6 @@ class Production(Checkout):
     def make_quick(self) -> None:
         if not (self.path / "compose.prod.yaml").exists():
             self.bring_files()
-        self.replace("Dockerfile", "--start-period=60s", "--start-period=15s")
         self.replace("Dockerfile", "--interval=10s", "--interval=1s")
         self.replace("compose.prod.yaml", "monitor: 10s", "monitor: 2s")
 

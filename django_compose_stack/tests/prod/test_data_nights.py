@@ -62,7 +62,7 @@ def test_database_that_dies_while_the_names_change(production, backup):
     """A stopped backend holds the exchange up, so that it is under way when all of Postgres is killed."""
     wait_for(lambda: answer(production) == 200, "the page")
     pid = ask(production, "SELECT pid FROM pg_stat_activity WHERE datname = 'app' LIMIT 1")
-    production.exec("db", "kill", "-STOP", pid)
+    production.exec("db", "sh", "-c", f"kill -STOP {pid}")
     under_way = "SELECT 1 FROM pg_stat_activity WHERE query ~ 'ALTER DATABASE' AND pid <> pg_backend_pid()"
     under_way += " UNION SELECT 1 FROM pg_database WHERE NOT datallowconn AND datname = 'app'"
     # In one go inside of the container: the exchange is given up after five seconds.
