@@ -7,7 +7,7 @@ import pytest
 
 from django_compose_stack.tests.prod.load import Load
 from django_compose_stack.tests.prod.production import CAPABILITIES, STYLESHEET
-from django_compose_stack.tests.stack.checkout import run
+from django_compose_stack.tests.stack.checkout import IS_NEW, run
 
 DEPLOYS = int(os.environ.get("DEPLOYS", "2"))
 MIGRATION = """
@@ -34,12 +34,17 @@ def serving(production):
 
 def change(production, mark):
     """Give the next release a stylesheet of its own, and so another name of it in its pages."""
-    path = production.path / "django_compose_stack/static/stack/style.css"
-    path.write_text(f"/* {mark} */\n" + path.read_text())
+    path = production.path / "apps/pages/static/pages/mark.css"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"/* {mark} */\n")
+    page = "apps/pages/templates/pages/notes.html"
+    if "mark.css" not in (production.path / page).read_text():
+        link = """{% load static %}<link rel="stylesheet" href="{% static 'pages/mark.css' %}">"""
+        replace(production, page, "{% block content %}", f"{{% block content %}}{link}")
 
 
 def asset(page):
-    return STYLESHEET.search(page)[1]
+    return STYLESHEET.findall(page)[-1]
 
 
 def started(production, service):
@@ -76,9 +81,10 @@ def test_deploys_under_load_fail_no_request(stack):
 
 
 def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(stack):
-    current = stack.request(asset(stack.request("/").body))
+    path = asset(stack.request("/").body)
+    current = stack.request(path)
 
-    answer = stack.request("/static/stack/style.0123456789ab.css")
+    answer = stack.request(re.sub(r"\.[0-9a-f]{12}\.", ".0123456789ab.", path))
 
     assert (answer.status, answer.body) == (200, current.body)
     assert "immutable" not in answer.headers["cache-control"]
@@ -92,9 +98,9 @@ def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(sta
         ("hangs", "config/wsgi.py", "application =", "import time; time.sleep(999)\napplication =", "unhealthy"),
         (
             "is unhealthy",
-            "django_compose_stack/health.py",
-            '{"process": OK}',
-            '{"process": OK}, status=500',
+            "config/wsgi.py",
+            "application = get_wsgi_application()",
+            'def application(environ, start_response):\n    start_response("500 Ill", [])\n    return [b""]',
             "unhealthy",
         ),
     ],
@@ -224,6 +230,7 @@ def test_engine_without_a_swarm_is_refused(stack, tmp_path):
     assert "manages no Swarm, which a deploy needs, on one machine too. Once: docker swarm init" in refused.stderr
 
 
+@pytest.mark.skipif(IS_NEW, reason="changes the source of the program, which is in a wheel there")
 def test_old_images_go_and_what_has_run_them(quick):
     quick.replace("django_compose_stack/production/release.py", "KEPT = 10", "KEPT = 2")
     newest = sorted(run("docker", "image", "ls", "--format", "{{.Tag}}", quick.name).stdout.split())[-1]

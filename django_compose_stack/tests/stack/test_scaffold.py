@@ -93,7 +93,7 @@ def test_wheel_with_one_changed_byte_is_refused(clone, tmp_path):
     for target in ("dev", "prod"):
         built = run("docker", "build", f"--target={target}", ".", cwd=copy, check=False, timeout=BUILD_TIMEOUT)
         assert built.returncode
-        assert re.search("CRC32|[Hh]ash mismatch", built.stderr)
+        assert re.search("CRC|[Hh]ash mismatch", built.stderr)
     native = run(*STACK, "native", "true", cwd=copy, check=False)
     assert native.returncode
     assert "is not the file whose hash the lock has" in native.stderr
