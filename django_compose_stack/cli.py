@@ -5,12 +5,14 @@ and works where the others would not.
 """
 
 import os
+import re
 import shlex
 import sys
 from importlib import import_module
 
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import Failure
+from django_compose_stack.host.project import ROOT
 
 # Command: module and function, and what it takes: at least, at most, and how that is written.
 DEVELOPMENT = "development"
@@ -67,11 +69,19 @@ NOT_IN_PRODUCTION = {
 }  # fmt: skip
 
 
+def listing():
+    """Return the list of commands, each with what the project's Makefile says of it."""
+    makefile = ROOT / "Makefile"
+    text = makefile.read_text(encoding="utf-8") if makefile.is_file() else ""
+    help_of = dict(re.findall(r"^([a-z-]+):.*?## (.*)$", text, re.M))
+    lines = [f"  {f'{name} {entry[4]}':32}{help_of.get(name, '')}".rstrip() for name, entry in COMMANDS.items()]
+    return "\n".join(["python3 .stack COMMAND, one of these:", "", *lines])
+
+
 def main(words):
     """Run the command that `words` name, and return its exit status."""
     if not words or words[0] in ("help", "-h", "--help"):
-        print("python3 .stack COMMAND, of these; `make help` says what each does:\n")
-        print("\n".join(f"  {name} {entry[4]}".rstrip() for name, entry in COMMANDS.items()))
+        print(listing())
         return 0 if words else 2
     name, *rest = words
     if name not in COMMANDS:
