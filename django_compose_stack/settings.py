@@ -4,7 +4,7 @@ import os
 
 from django_compose_stack.host.project import ROOT as STACK_ROOT
 
-__all__ = ["DEVSERVER_URL", "SHARED_AT", "STACK_ROOT", "WEB_HOST", "WEB_PORT"]
+__all__ = ["ALLOWED_HOSTS", "DEVSERVER_URL", "SHARED_AT", "STACK_ROOT", "WEB_HOST", "WEB_PORT"]
 
 # Where Compose publishes the page, which cannot be seen from inside the container. The dashboard shows it.
 WEB_HOST = os.environ.get("WEB_HOST", "")
@@ -12,14 +12,16 @@ WEB_PORT = int(os.environ.get("WEB_PORT") or 0)
 SHARED_AT = os.environ.get("SHARED_AT", "")
 DEVSERVER_URL = f"http://{'127.0.0.1' if WEB_HOST in ('', '0.0.0.0') else WEB_HOST}:{WEB_PORT}/" if WEB_PORT else ""
 
+# For projects that leave it to Django's default.
+ALLOWED_HOSTS: list[str] = []
+# The addresses under which this machine reaches the page. A project may name others alone.
+HOSTS = [".localhost", "127.0.0.1", "[::1]", *filter(None, [SHARED_AT])]
 # Ahead of all others: both have a `runserver`, and the first one counts.
 APPS = ["django_compose_stack", "django_fast_reload"]
 # First, so that a probe and the dashboard need nothing of the project's own middleware.
 MIDDLEWARE = [
-    "django_compose_stack.health.HealthMiddleware",
+    "django_compose_stack.middleware.StackMiddleware",
     "django_compose_stack.dashboard.middleware.DashboardMiddleware",
-    "django_compose_stack.dashboard.requests.RequestsMiddleware",
-    "django_compose_stack.dashboard.report.ReportMiddleware",
 ]
 POSTGRES = ("postgresql", "postgis", "psqlextra", "timescale", "cockroach")
 # Options of a connection to somewhere else.

@@ -162,8 +162,7 @@ def make(project, wanted="") -> Plan:
             "init/settings.py",
             base=project.module,
             compose=compose,
-            import_databases=", databases" if uses_postgres else "",
-            databases="DATABASES = databases(DATABASES)" if uses_postgres else "",
+            databases="DATABASES = stack.databases(DATABASES)" if uses_postgres else "",
         ),
         ignore: template("init/dockerignore"),
         ".env.example": render(

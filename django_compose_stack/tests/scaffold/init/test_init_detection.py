@@ -52,7 +52,7 @@ def test_postgres_is_an_option(made):
     read = made(layout("single"), "--database", "postgres")
 
     assert "image: postgres:" in read("compose.yaml")
-    assert "DATABASES = databases(DATABASES)" in read("shop/settings_stack.py")
+    assert "DATABASES = stack.databases(DATABASES)" in read("shop/settings_stack.py")
     assert "pip install --disable-pip-version-check 'psycopg[binary]>=3.2'" in read("Dockerfile")
     assert "backup: " in read("Makefile")
 
