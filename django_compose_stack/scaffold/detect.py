@@ -59,7 +59,9 @@ def find_manage(root) -> Path:
     found: List[Path] = []
     for folder, folders, names in os.walk(str(root)):
         depth = len(Path(folder).relative_to(root).parts)
-        folders[:] = [name for name in sorted(folders) if name not in SKIPPED and not name.startswith(".") and depth < DEPTH]
+        folders[:] = [
+            name for name in sorted(folders) if name not in SKIPPED and not name.startswith(".") and depth < DEPTH
+        ]
         if "manage.py" in names:
             found.append(Path(folder, "manage.py"))
     found.sort(key=lambda path: len(path.parts))
@@ -100,16 +102,24 @@ def find_python(root, folder) -> Python:
         pyproject = toml.load(read(place / "pyproject.toml"))
         poetry = pyproject.get("tool", {}).get("poetry", {}).get("dependencies", {})
         wanted = pyproject.get("project", {}).get("requires-python") or poetry.get("python")
-        dockers = [path for pattern in ("*ockerfile*", "*/*ockerfile*", "*/*/*ockerfile*") for path in sorted(place.glob(pattern))]
+        dockers = [
+            path
+            for pattern in ("*ockerfile*", "*/*ockerfile*", "*/*/*ockerfile*")
+            for path in sorted(place.glob(pattern))
+        ]
         for path in dockers:
             text = "" if path.is_dir() else read(path)
-            match = re.search(r"^(?:FROM\s+(?:\S*/)?python:|FROM\s+\S*:python|ARG PYTHON_VERSION=)(3\.\d+)", text, re.M | re.I)
+            match = re.search(
+                r"^(?:FROM\s+(?:\S*/)?python:|FROM\s+\S*:python|ARG PYTHON_VERSION=)(3\.\d+)", text, re.M | re.I
+            )
             if match and (not wanted or allows(wanted, version(match[1]))):
                 # With a range beside it, another version of that range is the project's too.
                 return Python(within(wanted, version(match[1])), path.relative_to(root).as_posix(), False)
         if wanted:
             return Python(within(wanted, OLDEST), "pyproject.toml", True)
-        classifiers = re.findall(r"Programming Language :: Python :: (3\.\d+)", read(place / "setup.py") + read(place / "setup.cfg"))
+        classifiers = re.findall(
+            r"Programming Language :: Python :: (3\.\d+)", read(place / "setup.py") + read(place / "setup.cfg")
+        )
         if classifiers:
             return Python(max(map(version, classifiers)), "classifiers", True)
     return Python(OLDEST, "", True)
@@ -137,7 +147,9 @@ def allows(wanted, candidate):
         elif operator in (">=", "^", "~=", ">"):
             is_fine = candidate[1] >= (minor or 0)
         elif operator == "<":
-            is_fine = minor is None or candidate[1] < minor or (len(numbers) > 2 and candidate[1] == minor and numbers[2] > 0)
+            is_fine = (
+                minor is None or candidate[1] < minor or (len(numbers) > 2 and candidate[1] == minor and numbers[2] > 0)
+            )
         elif operator == "<=":
             is_fine = minor is None or candidate[1] <= minor
         else:

@@ -58,8 +58,13 @@ def install(project, driver) -> str:
     mounts = [f"--mount=type=bind,source={name},target={name}" for name in packages.files]
     folder = packages.folder.relative_to(project.root).as_posix()
     words = [f"cd {shlex.quote(folder)}"] if folder != "." else []
-    words += [shlex.join(with_options(command)) if hasattr(shlex, "join") else " ".join(with_options(command)) for command in packages.commands]
-    steps.append(f"RUN {cache} \\\n" + indent([f"{mount} \\" for mount in mounts], 4) + "\n    " + " && \\\n    ".join(words))
+    words += [
+        shlex.join(with_options(command)) if hasattr(shlex, "join") else " ".join(with_options(command))
+        for command in packages.commands
+    ]
+    steps.append(
+        f"RUN {cache} \\\n" + indent([f"{mount} \\" for mount in mounts], 4) + "\n    " + " && \\\n    ".join(words)
+    )
     if driver:
         steps.append(
             "# The database driver, which those files leave to production.\n"

@@ -7,7 +7,12 @@ from django_compose_stack.host.process import Failure
 
 def git(root, *words, **options):
     return subprocess.run(
-        ["git", *words], cwd=str(root), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, **options
+        ["git", *words],
+        cwd=str(root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        **options,
     )
 
 
@@ -27,7 +32,8 @@ def require_clean(root):
         more = f"\n  and {len(changed) - 5} more" if len(changed) > 5 else ""
         listed = "\n".join(f"  {line}" for line in changed[:5])
         raise Failure(
-            f"{root} has changes that are not committed:\n{listed}{more}", "git stash --include-untracked, or commit them"
+            f"{root} has changes that are not committed:\n{listed}{more}",
+            "git stash --include-untracked, or commit them",
         )
     if not git(root, "ls-files", "--", ".").stdout:
         raise Failure(f"{root} has no file in git", "git add . && git commit")

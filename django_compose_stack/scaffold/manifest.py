@@ -13,7 +13,13 @@ TESTS = ("test", "tests", "testing")
 BASES = ("requirements", "base", "common", "main", "default")
 EXTRAS = {*DEVELOPMENT, *TESTS, "postgres", "postgresql", "psycopg"}
 SPECIFIER = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?\s*([^;#]*)")
-TOOLS = {"uv": "uv", "poetry": "Poetry", "pipenv": "Pipenv", "pip": "pip", "pyproject": "pyproject.toml, without a lock"}
+TOOLS = {
+    "uv": "uv",
+    "poetry": "Poetry",
+    "pipenv": "Pipenv",
+    "pip": "pip",
+    "pyproject": "pyproject.toml, without a lock",
+}
 
 
 class Manifest(NamedTuple):
@@ -93,7 +99,9 @@ def find(root, folder) -> Manifest:
             return of_uv(root, place, pyproject)
         if (place / "poetry.lock").is_file() or "dependencies" in pyproject.get("tool", {}).get("poetry", {}):
             return of_poetry(root, place, pyproject)
-        requirements = [path for pattern in ("*requirements*.txt", "requirements/*.txt") for path in sorted(place.glob(pattern))]
+        requirements = [
+            path for pattern in ("*requirements*.txt", "requirements/*.txt") for path in sorted(place.glob(pattern))
+        ]
         if (place / "Pipfile.lock").is_file() or ((place / "Pipfile").is_file() and not requirements):
             return of_pipenv(root, place)
         if requirements:
@@ -124,7 +132,9 @@ def of_uv(root, place, pyproject):
     project = pyproject.get("project", {})
     extras = [name for name in project.get("optional-dependencies", {}) if name in EXTRAS]
     groups = [name for name in pyproject.get("dependency-groups", {}) if name in EXTRAS - {"dev"}]
-    options = [word for name in extras for word in ("--extra", name)] + [w for name in groups for w in ("--group", name)]
+    options = [word for name in extras for word in ("--extra", name)] + [
+        w for name in groups for w in ("--group", name)
+    ]
     packages, unbuilt = of_lock(read(place / "uv.lock"))
     notes = []
     sources = pyproject.get("tool", {}).get("uv", {}).get("sources", {})
@@ -184,7 +194,9 @@ def of_pip(root, place, requirements):
     words = [word for path in top for word in ("-r", path.relative_to(place).as_posix())]
     packages = specifiers(line for path in files for line in read(path).splitlines())
     elsewhere = specifiers(line for path in others for line in read(path).splitlines())
-    return Manifest("pip", place, relative(root, *files), [["pip", "install", *words]], packages, elsewhere, "", set(), notes)
+    return Manifest(
+        "pip", place, relative(root, *files), [["pip", "install", *words]], packages, elsewhere, "", set(), notes
+    )
 
 
 def of_pyproject(root, place, pyproject):

@@ -146,7 +146,9 @@ def make(project, wanted="") -> Plan:
             "init/compose.yaml",
             command=command,
             plain=f", or: docker compose{f' -f {compose}' if has_compose else ''} up --build",
-            name=f"# Not the name of the project's other Compose file, whose containers these are not.\nname: {name}\n" if has_compose else "",
+            name=f"# Not the name of the project's other Compose file, whose containers these are not.\nname: {name}\n"
+            if has_compose
+            else "",
             postgres=render("init/postgres.yaml", image=image) if uses_postgres else "",
             db=template("init/db.yaml") if uses_postgres else "",
             dockerfile=f"      dockerfile: {docker}" if has_dockerfile else "",
@@ -236,7 +238,9 @@ def gitignore(root, names) -> Dict[str, tuple]:
         return {}
     path = root / ".gitignore"
     old = path.read_text(encoding="utf-8") if path.exists() else ""
-    return {".gitignore": (old, f"{old}{'' if not old or old.endswith(chr(10)) else chr(10)}" + "\n".join(missing) + "\n")}
+    return {
+        ".gitignore": (old, f"{old}{'' if not old or old.endswith(chr(10)) else chr(10)}" + "\n".join(missing) + "\n")
+    }
 
 
 def say(project, database, wanted, environment, has_makefile, notes):
@@ -250,19 +254,27 @@ def say(project, database, wanted, environment, has_makefile, notes):
         notes.append("the database stays SQLite. For Postgres: init again with --database postgres")
     for name in settings.databases:
         if name != "default" and database == "postgres":
-            notes.append(f"DATABASES has {name!r} too. If pages use it, make it once: python3 .stack run python manage.py dbshell, then CREATE DATABASE")
+            notes.append(
+                f"DATABASES has {name!r} too. If pages use it, make it once: python3 .stack run python manage.py dbshell, then CREATE DATABASE"
+            )
     if "daphne" in settings.strings or "daphne" in packages:
         notes.append("daphne brings a runserver of its own, which stays: pages reload as before")
     for name, service in (("redis", "redis:8"), ("pymemcache", "memcached:1.6"), ("elasticsearch", "elasticsearch:9")):
         if name in packages:
-            notes.append(f"the packages name {name}. If pages need a server of it, write below services: {name}: {{image: {service}}}")
+            notes.append(
+                f"the packages name {name}. If pages need a server of it, write below services: {name}: {{image: {service}}}"
+            )
     unknown = project.packages.unbuilt - set(NEEDS)
     if unknown:
         listed = ", ".join(sorted(unknown))
-        notes.append(f"these come as source alone; if the build says that a header is missing, add its package to the Dockerfile: {listed}")
+        notes.append(
+            f"these come as source alone; if the build says that a header is missing, add its package to the Dockerfile: {listed}"
+        )
     match = packages.get("django", "").lstrip("=~> ").split(".")[:2]
     if len(match) == 2 and all(part.isdigit() for part in match) and tuple(map(int, match)) < (5, 2):
         notes.append(f"Django {'.'.join(match)} is older than 5.2, from which on the development server is tested")
     notes.extend(settings.unknown)
     if has_makefile:
-        notes.append("the project has a Makefile, which stays as it is. Where a message says `make up`, type: python3 .stack up")
+        notes.append(
+            "the project has a Makefile, which stays as it is. Where a message says `make up`, type: python3 .stack up"
+        )

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Set
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
-ENGINE = re.compile(r"(?:\w+\.)*(postgis|postgresql_psycopg2|postgresql|psycopg2|postgres|psqlextra|mysql|oracle|spatialite|sqlite3)(?:\.\w+)?")
+ENGINE = re.compile(
+    r"(?:\w+\.)*(postgis|postgresql_psycopg2|postgresql|psycopg2|postgres|psqlextra|mysql|oracle|spatialite|sqlite3)(?:\.\w+)?"
+)
 # What reads a variable: the last part of the function's name, in django-environ, python-decouple, os and by custom.
-READER = re.compile(r"(env|getenv|config|get_?env\w*|env\w+|\w*_env|str|bool|int|list|json|db|db_url|cache_url|url|path)")
+READER = re.compile(
+    r"(env|getenv|config|get_?env\w*|env\w+|\w*_env|str|bool|int|list|json|db|db_url|cache_url|url|path)"
+)
 TRUE = {"true", "1", "yes", "on", "t", "y"}
 KEYS = {"HOST", "PORT", "NAME", "USER", "PASSWORD", "ENGINE"}
 
@@ -114,7 +118,9 @@ def read_of(node, setting="") -> Optional[Read]:
     """Return the variable that an expression reads; None where it reads none."""
     if isinstance(node, ast.Subscript) and is_environ(node.value):
         # Before Python 3.9 the key stands in an Index.
-        key = constant(getattr(node.slice, "value", node.slice) if not isinstance(node.slice, ast.Constant) else node.slice)
+        key = constant(
+            getattr(node.slice, "value", node.slice) if not isinstance(node.slice, ast.Constant) else node.slice
+        )
         return Read(key, True, setting, node) if key else None
     if not isinstance(node, ast.Call) or not node.args or not VARIABLE.fullmatch(constant(node.args[0])):
         return None
@@ -122,7 +128,9 @@ def read_of(node, setting="") -> Optional[Read]:
     last = name.rpartition(".")[2]
     if isinstance(node.func, ast.Attribute) and last in ("get", "setdefault"):
         return Read(constant(node.args[0]), False, setting, node) if is_environ(node.func.value) else None
-    if not READER.fullmatch(last) or ("." in name and last not in ("getenv",) and not re.search("env|config", name.lower())):
+    if not READER.fullmatch(last) or (
+        "." in name and last not in ("getenv",) and not re.search("env|config", name.lower())
+    ):
         return None
     # Functions of the project's own, such as env_or_none, may have a default inside.
     is_strict = name in ("env", "config") or name.startswith(("env.", "config."))
@@ -145,7 +153,16 @@ def engine_kind(text) -> str:
         scheme = text.partition(":")[0].partition("+")[0]
         return {"postgres": "postgresql", "sqlite": "sqlite3"}.get(scheme, scheme)
     match = ENGINE.fullmatch(text) if "." in text and "backend" in text or text == "psqlextra.backend" else None
-    return {"postgresql_psycopg2": "postgresql", "psycopg2": "postgresql", "postgres": "postgresql", "psqlextra": "postgresql"}.get(match[1], match[1]) if match else ""
+    return (
+        {
+            "postgresql_psycopg2": "postgresql",
+            "psycopg2": "postgresql",
+            "postgres": "postgresql",
+            "psqlextra": "postgresql",
+        }.get(match[1], match[1])
+        if match
+        else ""
+    )
 
 
 def read_settings(module, roots) -> Settings:
@@ -191,7 +208,9 @@ def read_settings(module, roots) -> Settings:
                     result.engines.add(engine_kind(text))
     guarded = {read.name for read in result.reads if not read.required} | schema
     result.reads[:] = [read._replace(required=read.required and read.name not in guarded) for read in result.reads]
-    result.urls.update(text for text in result.strings if re.fullmatch(r"[A-Z_]*DATABASE_URL|DB_URL|POSTGRES_URL", text))
+    result.urls.update(
+        text for text in result.strings if re.fullmatch(r"[A-Z_]*DATABASE_URL|DB_URL|POSTGRES_URL", text)
+    )
     return result
 
 
@@ -225,7 +244,9 @@ def read_debug(value, result):
     """Note the variable that DEBUG is read from, with the text that makes it true."""
     read = next(filter(None, map(read_of, ast.walk(value))), None)
     if read:
-        compared = [constant(each) for node in ast.walk(value) if isinstance(node, ast.Compare) for each in ast.walk(node)]
+        compared = [
+            constant(each) for node in ast.walk(value) if isinstance(node, ast.Compare) for each in ast.walk(node)
+        ]
         words = [text for text in compared if text.lower() in TRUE]
         is_number = any(isinstance(node, ast.Call) and called(node) == "int" for node in ast.walk(value))
         result.debug[read.name] = words[0] if words else "1" if is_number else "True"

@@ -74,9 +74,7 @@ def test_databases_stay_outside_of_compose(monkeypatch):
 def test_another_database_becomes_that_of_compose(compose):
     found = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3", "OPTIONS": {"timeout": 1}}}
 
-    assert stack.databases(found) == {
-        "default": {"ENGINE": "django.db.backends.postgresql", "NAME": "app", **SERVER}
-    }
+    assert stack.databases(found) == {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "app", **SERVER}}
 
 
 def test_postgres_keeps_its_engine_and_its_options(compose):

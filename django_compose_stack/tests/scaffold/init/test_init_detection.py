@@ -84,7 +84,7 @@ def test_variables_of_the_settings_lead_to_the_database(made):
 def test_debug_gets_the_text_that_makes_it_true(made):
     read = made(layout("uv"))
 
-    assert '      DEBUG: 1\n' in read("compose.yaml")
+    assert "      DEBUG: 1\n" in read("compose.yaml")
 
 
 def test_a_variable_that_selects_postgres_is_set(made):
@@ -119,7 +119,9 @@ def test_other_test_settings_with_a_hard_coded_host_are_named(made):
     read = made(files)
 
     assert "test-settings = shop.test_settings\n" in read(".stack/project.ini")
-    assert 'Write into it: DATABASES["default"]["HOST"] = os.environ.get("POSTGRES_HOST", "localhost").' in read("shown")
+    assert 'Write into it: DATABASES["default"]["HOST"] = os.environ.get("POSTGRES_HOST", "localhost").' in read(
+        "shown"
+    )
 
 
 def test_uv_installs_what_is_locked(made):
@@ -194,7 +196,11 @@ def test_a_required_secret_key_is_set_and_other_variables_are_named(made):
 @pytest.mark.parametrize(
     ("files", "problem", "fix"),
     [
-        ({"runtime.txt": "python-3.11.9\n"}, "runtime.txt asks for Python 3.11, and the stack needs 3.12", "--python 3.12"),
+        (
+            {"runtime.txt": "python-3.11.9\n"},
+            "runtime.txt asks for Python 3.11, and the stack needs 3.12",
+            "--python 3.12",
+        ),
         ({"manage.py": "print('nothing')\n"}, "manage.py names no settings module", "--settings config.settings"),
         ({"requirements.txt": None}, "no requirements.txt, pyproject.toml", "requirements.txt"),
         ({"manage.py": None}, "has no manage.py", "Name the folder of a Django project"),
