@@ -35,7 +35,9 @@ def native(*words, **variables):
 
 def compose_files():
     """Return the options that make Compose read its files and an overlay from standard input."""
-    names = [name for name in (COMPOSE, "compose.override.yaml") if (ROOT / name).exists()]
+    # The override is the one of the project's own compose.yaml, where it has both.
+    own = ["compose.override.yaml"] if COMPOSE == "compose.yaml" else []
+    names = [name for name in (COMPOSE, *own) if (ROOT / name).exists()]
     return [word for name in (*names, "-") for word in ("-f", name)]
 
 

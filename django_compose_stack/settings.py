@@ -1,4 +1,4 @@
-"""What the stack adds to the settings of an existing project, for development. `init` writes the module that uses it."""
+"""What the stack adds to the settings of an existing project. `init` writes the module that uses it."""
 
 import os
 

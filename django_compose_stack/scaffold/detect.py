@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import List, NamedTuple
 
 from django_compose_stack.host.process import Failure
-from django_compose_stack.scaffold import manifest, source, toml
+from django_compose_stack.scaffold import manifest, reading, source, toml
 from django_compose_stack.scaffold.manifest import read
 
 SKIPPED = {"node_modules", "site-packages", "venv", "env", "tests", "test", "docs", "templates", "examples", "vendor"}
@@ -36,7 +36,7 @@ class Project(NamedTuple):
     root: Path
     manage: Path
     module: str
-    settings: source.Settings
+    settings: reading.Settings
     python: Python
     packages: manifest.Manifest
     runner: str
@@ -141,7 +141,7 @@ def allows(wanted, candidate):
     """Say whether a specifier such as ">=3.10,<3.14", "^3.12" or "==3.12.*" allows a minor version."""
     for operator, text in re.findall(r"(>=|<=|==|!=|~=|\^|~|>|<)?\s*(3(?:\.\d+)*(?:\.\*)?)", wanted):
         numbers = [int(number) for number in re.findall(r"\d+", text)]
-        minor = (numbers + [0])[1] if len(numbers) > 1 else None
+        minor = numbers[1] if len(numbers) > 1 else None
         if operator in ("", "==", "~") or (operator == "~=" and len(numbers) > 2):
             is_fine = minor is None or candidate[1] == minor
         elif operator in (">=", "^", "~=", ">"):
@@ -160,7 +160,7 @@ def allows(wanted, candidate):
 
 
 def find_tests(root, folder, packages):
-    """Return how the project runs its tests, "pytest" or "python manage.py test", and the settings they name, if any."""
+    """Return how the project runs its tests, "pytest" or "python manage.py test", and the settings that they name."""
     module = ""
     for place in dict.fromkeys((folder, root)):
         pyproject = toml.load(read(place / "pyproject.toml"))
@@ -191,7 +191,7 @@ def examine(root, module="", python="") -> Project:
     module = module or settings_module(manage, root)
     if not module:
         raise Failure("manage.py names no settings module", "Name it: --settings config.settings")
-    settings = source.read_settings(module, [manage.parent, root])
+    settings = reading.read_settings(module, [manage.parent, root])
     if not settings.files:
         raise Failure(f"the settings module {module} was not found", "Name it: --settings config.settings")
     try:

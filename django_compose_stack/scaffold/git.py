@@ -6,14 +6,7 @@ from django_compose_stack.host.process import Failure
 
 
 def git(root, *words, **options):
-    return subprocess.run(
-        ["git", *words],
-        cwd=str(root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        **options,
-    )
+    return subprocess.run(["git", *words], cwd=str(root), capture_output=True, text=True, **options)
 
 
 def require_clean(root):

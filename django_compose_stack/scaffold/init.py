@@ -46,7 +46,7 @@ def main(words):
         print("Nothing was written.")
         return 1
     write(root, made)
-    print(f"\nWritten. Begin: cd {shlex.quote(str(root))} && {made.command} up\nUndo:  git checkout . && git clean -fd")
+    print(f"\nWritten. Begin: cd {shlex.quote(str(root))} && {made.command} up\nUndo:  {made.undo}")
     return 0
 
 

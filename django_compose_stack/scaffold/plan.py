@@ -3,8 +3,9 @@
 import re
 from typing import Dict, List, NamedTuple
 
-from django_compose_stack.scaffold import detect, dockerfile, git, locks, source, starter, wheel
-from django_compose_stack.scaffold.packages import NEEDS
+from django_compose_stack.scaffold import dockerfile, git, locks, reading, starter, wheel
+from django_compose_stack.scaffold.manifest import TOOLS
+from django_compose_stack.scaffold.notes import to_know
 from django_compose_stack.scaffold.render import indent, render, template
 
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -31,7 +32,8 @@ PLAIN = {"true", "false", "yes", "no", "on", "off", "null"}
 class Plan(NamedTuple):
     """files: new ones, their text or bytes by path. changes: of the user's files, (old, new) text by path.
 
-    notes: what the user should know, or decide.
+    notes: what the user should know, or decide. facts: what was found, in a line. command: how commands begin, "make"
+    say. undo: what takes all of it away again.
     """
 
     files: Dict[str, object]
@@ -39,6 +41,7 @@ class Plan(NamedTuple):
     notes: List[str]
     facts: str
     command: str
+    undo: str
 
 
 def database_of(project, wanted) -> str:
@@ -80,7 +83,7 @@ def variables(project, database) -> Dict[str, str]:
     found["POSTGRES_HOST"], found["POSTGRES_PORT"] = HERE, "5432"
     found.update({f"POSTGRES_{key}": f"${{POSTGRES_{key}:-app}}" for key in ("DB", "USER", "PASSWORD")})
     found.update({name: VALUES[key] for key, name in settings.database.items()})
-    found.update({name: URL for name in sorted(settings.urls)})
+    found.update(dict.fromkeys(sorted(settings.urls), URL))
     found.update(settings.switches)
     return found
 
@@ -106,7 +109,7 @@ def test_settings(project, database, module, notes) -> str:
     own = project.test_module or project.module
     if database != "postgres":
         return own
-    settings = source.read_settings(own, project.roots)
+    settings = reading.read_settings(own, project.roots)
     if reaches(settings) or not settings.engines & POSTGRES:
         return own
     if own == project.module:
@@ -199,20 +202,23 @@ def make(project, wanted="") -> Plan:
     if module_file.exists():
         del files[module_file.relative_to(root).as_posix()]
     files.update(wheels(project))
-    say(project, database, wanted, environment, has_makefile, notes)
+    notes += to_know(project, database, wanted, environment)
     changes = gitignore(root, names)
     refused = git.ignored(root, list(files))
     if any(name.endswith(".whl") for name in refused):
         files[".stack/.gitignore"] = "!*.whl\n"
-    for each in sorted(name for name in refused if not name.endswith(".whl")):
-        notes.append(f".gitignore leaves out {each}. To commit it, write into .gitignore: !/{each}")
+    left_out = sorted(name for name in refused if not name.endswith(".whl"))
+    if left_out:
+        listed = " ".join(left_out)
+        notes.append(f"git ignores files of the stack. To commit them: git add --force {listed}")
     django = project.packages.packages.get("django", "").lstrip("=") or "of no stated version"
     facts = (
         f"Django {django}, settings {project.module}, Python {python}"
-        f"{f' ({project.python.place})' if project.python.place else ''}, {detect.manifest.TOOLS[project.packages.tool]}, "
+        f"{f' ({project.python.place})' if project.python.place else ''}, {TOOLS[project.packages.tool]}, "
         f"{'Postgres' if uses_postgres else database}, tests: {project.runner}"
     )
-    return Plan(files, changes, notes, facts, command)
+    undo = f"git checkout . && git clean -fd{' && git clean -fdx ' + ' '.join(left_out) if left_out else ''}"
+    return Plan(files, changes, notes, facts, command, undo)
 
 
 def wheels(project) -> Dict[str, object]:
@@ -241,40 +247,3 @@ def gitignore(root, names) -> Dict[str, tuple]:
     return {
         ".gitignore": (old, f"{old}{'' if not old or old.endswith(chr(10)) else chr(10)}" + "\n".join(missing) + "\n")
     }
-
-
-def say(project, database, wanted, environment, has_makefile, notes):
-    """Add to the notes what is not as usual."""
-    settings, packages = project.settings, {**project.packages.packages}
-    for read in sorted({read.name for read in settings.reads if read.required} - set(environment)):
-        notes.append(f"the settings need {read}. Write into .env: {read}=...")
-    if database not in ("postgres", "sqlite3"):
-        notes.append(f"the database is {database}, which the stack does not run: add it to the Compose file yourself")
-    if database == "sqlite3" and not wanted:
-        notes.append("the database stays SQLite. For Postgres: init again with --database postgres")
-    for name in settings.databases:
-        if name != "default" and database == "postgres":
-            notes.append(
-                f"DATABASES has {name!r} too. If pages use it, make it once: python3 .stack run python manage.py dbshell, then CREATE DATABASE"
-            )
-    if "daphne" in settings.strings or "daphne" in packages:
-        notes.append("daphne brings a runserver of its own, which stays: pages reload as before")
-    for name, service in (("redis", "redis:8"), ("pymemcache", "memcached:1.6"), ("elasticsearch", "elasticsearch:9")):
-        if name in packages:
-            notes.append(
-                f"the packages name {name}. If pages need a server of it, write below services: {name}: {{image: {service}}}"
-            )
-    unknown = project.packages.unbuilt - set(NEEDS)
-    if unknown:
-        listed = ", ".join(sorted(unknown))
-        notes.append(
-            f"these come as source alone; if the build says that a header is missing, add its package to the Dockerfile: {listed}"
-        )
-    match = packages.get("django", "").lstrip("=~> ").split(".")[:2]
-    if len(match) == 2 and all(part.isdigit() for part in match) and tuple(map(int, match)) < (5, 2):
-        notes.append(f"Django {'.'.join(match)} is older than 5.2, from which on the development server is tested")
-    notes.extend(settings.unknown)
-    if has_makefile:
-        notes.append(
-            "the project has a Makefile, which stays as it is. Where a message says `make up`, type: python3 .stack up"
-        )

@@ -1,4 +1,4 @@
-"""Reads what is needed of pyproject.toml, Pipfile and lock files, also on a Python that has no tomllib (before 3.11)."""
+"""Reads what is needed of pyproject.toml, Pipfile and lock files, also where Python has no tomllib (before 3.11)."""
 
 import re
 

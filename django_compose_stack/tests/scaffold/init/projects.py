@@ -150,7 +150,8 @@ LAYOUTS = {
     "Poetry": Layout(
         {
             **project(databases=HARD_CODED),
-            "pyproject.toml": '[tool.poetry]\nname = "shop"\n\n[tool.poetry.dependencies]\npython = "^3.10"\ndjango = "^5.2"\n',
+            "pyproject.toml": '[tool.poetry]\nname = "shop"\n\n'
+            '[tool.poetry.dependencies]\npython = "^3.10"\ndjango = "^5.2"\n',
             "poetry.lock": POETRY_LOCK,
         },
         "shop/settings_stack.py",

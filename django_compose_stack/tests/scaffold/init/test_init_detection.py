@@ -233,3 +233,40 @@ def test_wheels_that_git_ignores_are_committed_all_the_same(made):
     read = made(single(**{".gitignore": "*.whl\n.env\n"}))
 
     assert read(".stack/.gitignore") == "!*.whl\n"
+
+
+def test_files_that_git_ignores_are_named_and_undone(made):
+    read = made(single(**{".gitignore": ".*\n!.gitignore\n"}))
+
+    files = ".dockerignore .env.example .stack/__main__.py .stack/project.ini .stack/requirements.txt"
+    assert f"Git ignores files of the stack. To commit them: git add --force {files}." in read("shown")
+    assert f"Undo:  git checkout . && git clean -fd && git clean -fdx {files}\n" in read("shown")
+
+
+def test_settings_that_read_variables_into_names_are_followed(made):
+    text = settings(databases='{"default": chosen}').replace(
+        "DATABASES =",
+        'ENGINE = os.getenv("SHOP_ENGINE", "sqlite")\n'
+        'HOST = os.getenv("SHOP_HOST", "localhost")\n'
+        'if ENGINE == "postgres":\n'
+        '    chosen = {"ENGINE": "django.db.backends.postgresql", "HOST": HOST}\n'
+        "else:\n"
+        '    chosen = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}\n'
+        "DATABASES =",
+    )
+
+    read = made(single("psycopg[binary]", **{"shop/settings.py": text}))
+
+    assert "      SHOP_ENGINE: postgres\n" in read("compose.yaml")
+    assert "      SHOP_HOST: ${DB_SERVICE:-db}\n" in read("compose.yaml")
+
+
+def test_the_scheme_of_a_url_selects_nothing(made):
+    text = settings() + (
+        'if "DATABASE_URL" in os.environ:\n    url = urlparse(os.environ["DATABASE_URL"])\n'
+        '    if url.scheme == "postgres":\n        DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"\n'
+    )
+
+    read = made(single("psycopg[binary]", **{"shop/settings.py": text}))
+
+    assert "      DATABASE_URL: postgres://${POSTGRES_USER:-app}:" in read("compose.yaml")
