@@ -26,6 +26,11 @@ VALUES = {
     "PASSWORD": "${POSTGRES_PASSWORD:-app}",
     "ENGINE": "django.db.backends.postgresql",
 }
+# What lets settings that name another database reach that of Compose.
+REACH = (
+    'DATABASES["default"].update({k: os.environ[f"POSTGRES_{k}"] for k in ("HOST", "USER", "PASSWORD")'
+    ' if f"POSTGRES_{k}" in os.environ})'
+)
 PLAIN = {"true", "false", "yes", "no", "on", "off", "null"}
 
 
@@ -66,9 +71,8 @@ def settings_path(project) -> tuple:
 
 
 def reaches(settings) -> bool:
-    """Say whether settings find the database of Compose by the variables that it sets."""
-    by_variable = {"HOST", "NAME"} & set(settings.database) or settings.urls or settings.switches
-    return bool("HOST" in settings.database or settings.urls or settings.switches) and bool(by_variable)
+    """Return whether settings find the database of Compose by the variables that it sets."""
+    return bool(settings.urls) or set(settings.database) >= {"HOST", "USER", "PASSWORD"}
 
 
 def variables(project, database) -> Dict[str, str]:
@@ -114,8 +118,7 @@ def test_settings(project, database, module, notes) -> str:
         return own
     if own == project.module:
         return module
-    line = 'DATABASES["default"]["HOST"] = os.environ.get("POSTGRES_HOST", "localhost")'
-    notes.append(f"the tests use {own}, which names a database host that Compose cannot change. Write into it: {line}")
+    notes.append(f"the tests use {own}, which names its database itself. Write into it: {REACH}")
     return own
 
 

@@ -48,7 +48,8 @@ POSTGRES = """{
         "ENGINE": "django.db.backends.postgresql",
         "HOST": os.environ["SHOP_DB_HOST"],
         "NAME": os.environ.get("SHOP_DB_NAME", "shop"),
-        "USER": "shop",
+        "USER": os.environ.get("SHOP_DB_USER"),
+        "PASSWORD": os.environ.get("SHOP_DB_PASSWORD"),
     }
 }"""
 HARD_CODED = '{"default": {"ENGINE": "django.db.backends.postgresql", "HOST": "localhost", "NAME": "shop"}}'

@@ -119,9 +119,7 @@ def test_other_test_settings_with_a_hard_coded_host_are_named(made):
     read = made(files)
 
     assert "test-settings = shop.test_settings\n" in read(".stack/project.ini")
-    assert 'Write into it: DATABASES["default"]["HOST"] = os.environ.get("POSTGRES_HOST", "localhost").' in read(
-        "shown"
-    )
+    assert 'Write into it: DATABASES["default"].update({k: os.environ[f"POSTGRES_{k}"] for k in' in read("shown")
 
 
 def test_uv_installs_what_is_locked(made):
