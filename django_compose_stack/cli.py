@@ -12,7 +12,7 @@ from importlib import import_module
 
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import Failure
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import LAYOUT, ROOT, compose_variables
 
 # Command: module and function, and what it takes: at least, at most, and how that is written.
 DEVELOPMENT = "development"
@@ -56,7 +56,7 @@ COMMANDS = {
     "rollback": ("production.release", "rollback", 0, 1, "[VERSION]"),
     "releases": ("production.release", "show", 0, 0, ""),
     "new": ("scaffold.new", "main", 1, 1, "DIR"),
-    "init": ("scaffold.init", "main", 0, None, "[DIR] [OPTION...]"),
+    "init": ("scaffold.init", "main", 1, None, "DIR [--yes] [--database postgres]"),
     "update": ("scaffold.update", "main", 1, 1, "FROM"),
     "wheels": ("scaffold.wheel", "build", 1, 1, "DIR"),
     "doctor": ("doctor.command", "main", 0, 2, "[--fix] [--json]"),
@@ -67,6 +67,14 @@ PROGRAMS = {"doctor", "native", "init"}
 NOT_IN_PRODUCTION = {
     "up", "down", "open", "share", "debug", "reset", "app", "add", "lock", "migrations", "test", "lint", "format",
 }  # fmt: skip
+
+OWN_TOOLS = "Use the project's own tools: python3 .stack run CMD..."
+PRODUCTION = "It keeps its own way to production"
+NOT_AFTER_INIT = {
+    **dict.fromkeys(("add", "lock", "write-locks", "lint", "format", "app"), OWN_TOOLS),
+    **dict.fromkeys(("prod-up", "prod-down", "prod-compose", "prod-exec", "deploy", "rollback", "releases"), PRODUCTION),
+    "debug": "Add debugpy and a port to the Compose file",
+}
 
 
 def listing():
@@ -98,6 +106,10 @@ def main(words):
     if name in NOT_IN_PRODUCTION and os.environ.get("MODE") == "production":
         print(f"stack: '{name}' is not for production. See: make help", file=sys.stderr)
         return 2
+    if LAYOUT and name in NOT_AFTER_INIT:
+        print(f"stack: '{name}' is not for projects that were there before the stack. {NOT_AFTER_INIT[name]}", file=sys.stderr)
+        return 2
+    os.environ.update(compose_variables())
     try:
         loaded = import_module(f"django_compose_stack.{module}")
         if name in PROGRAMS:

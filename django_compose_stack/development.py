@@ -13,7 +13,7 @@ from pathlib import Path
 from django_compose_stack.host import apart
 from django_compose_stack.host.mode import is_inside, mode
 from django_compose_stack.host.process import die, must, output, run, say, show
-from django_compose_stack.host.project import ROOT, program
+from django_compose_stack.host.project import COMPOSE, LAYOUT, ROOT, program
 
 DEBUG_PORT = 5678
 TRIES = 5
@@ -35,7 +35,9 @@ def native(*words, **variables):
 
 def compose_files():
     """Return the options that make Compose read its files and an overlay from standard input."""
-    names = [name for name in ("compose.yaml", "compose.override.yaml") if (ROOT / name).exists()]
+    # The override is the one of the project's own compose.yaml, where it has both.
+    own = ["compose.override.yaml"] if COMPOSE == "compose.yaml" else []
+    names = [name for name in (COMPOSE, *own) if (ROOT / name).exists()]
     return [word for name in (*names, "-") for word in ("-f", name)]
 
 
@@ -122,6 +124,8 @@ def open_page():
 def web_container():
     """Return the name of the running web container of this checkout; empty where there is none."""
     labels = {"project.working_dir": os.path.realpath(ROOT), "service": "web", "oneoff": "False"}
+    if apart.project_name():
+        labels["project"] = apart.project_name()
     filters = [f"--filter=label=com.docker.compose.{name}={value}" for name, value in labels.items()]
     return output("docker", "ps", "--format={{.Names}}", *filters).partition("\n")[0]
 
@@ -206,10 +210,26 @@ def test(*options):
         return in_web("pytest", *options)
     if mode() == "native":
         return native("--test", "pytest", *options)
+    if LAYOUT:
+        return test_existing(*options)
     show("docker", "compose", "up", "--wait", "--quiet-pull", "db-test")
     command = ["docker", "compose", "run", "--rm", "--build", "--no-deps", "--env", "POSTGRES_HOST=db-test", "web"]
     try:
         show(*command, "pytest", *options)
+    finally:
+        run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
+
+
+def test_existing(*options):
+    """Run the tests of a project that `init` came to, in its own way and, where they can, with its own settings."""
+    words = [*LAYOUT["test"].split(), *options]
+    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps"]
+    command += ["--env", f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}", "web", *words]
+    if LAYOUT["database"] != "postgres":
+        return show(*command)
+    show("docker", "compose", "up", "--wait", "--quiet-pull", "db-test")
+    try:
+        show(*command, env={**os.environ, "DB_SERVICE": "db-test"})
     finally:
         run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
 

@@ -3,10 +3,13 @@
 It exists while DEBUG is on, and works with the database down, with no migration applied, and without JavaScript.
 """
 
+from pathlib import Path
+
 from django.conf import settings
 
 
 def project_file(name: str) -> str:
     """Return the text of a file of the project; empty if there is none."""
-    path = settings.BASE_DIR / name
+    # In a project that was there before the stack, BASE_DIR may be another folder, or not be at all.
+    path = Path(getattr(settings, "STACK_ROOT", "") or settings.BASE_DIR, name)
     return path.read_text() if path.exists() else ""

@@ -11,6 +11,7 @@ from django.template.defaultfilters import filesizeformat
 
 from django_compose_stack.dashboard import project_file
 from django_compose_stack.health import first_line, unapplied_migrations
+from django_compose_stack.host.project import COMPOSE
 
 TIMEOUT = 1.0  # seconds
 STATEMENT_TIMEOUT = 5000  # milliseconds; Postgres itself ends a query whose result nobody waits for
@@ -105,7 +106,7 @@ def volume_name() -> str:
     """Return the name that compose.yaml gives the volume of the database; "" for a database elsewhere."""
     if settings.DATABASES["default"]["HOST"] != "db":
         return ""
-    found = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file("compose.yaml"), re.M)
+    found = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file(COMPOSE), re.M)
     return found[1] if found else ""
 
 

@@ -12,6 +12,7 @@ from django.http.request import validate_host
 from django_compose_stack.dashboard import network, project_file
 from django_compose_stack.dashboard.database import Database
 from django_compose_stack.dashboard.local import LOCALHOST, is_loopback
+from django_compose_stack.host.project import DOCKERFILE
 
 OK, WARNING, BROKEN = "ok", "warning", "broken"
 OPEN, REFUSED, CLOSED = "open", "refused", "closed"
@@ -53,7 +54,7 @@ def shared(port: int) -> str:
 
 def exposed() -> str:
     """Return the port in the EXPOSE line of the Dockerfile; "" if there is none."""
-    found = re.search(r"^EXPOSE +(\S+)", project_file("Dockerfile"), re.M)
+    found = re.search(r"^EXPOSE +(\S+)", project_file(DOCKERFILE), re.M)
     return found[1] if found else ""
 
 

@@ -12,6 +12,7 @@ from django_compose_stack.dashboard import network, project_file
 from django_compose_stack.env import Env
 from django_compose_stack.host import dotenv
 from django_compose_stack.host.masking import is_secret, without_passwords
+from django_compose_stack.host.project import COMPOSE
 
 HIDDEN = "hidden"
 
@@ -32,7 +33,7 @@ def lines_of_file() -> dict[str, dotenv.Reading]:
 
 def variables() -> list[Variable]:
     """Return the variables that the settings read, in their order, then the others that .env sets."""
-    lines, compose = lines_of_file(), project_file("compose.yaml")
+    lines, compose = lines_of_file(), project_file(COMPOSE)
     found = [variable(name, value, lines.get(name), compose) for name, value in Env.values_read.items()]
     for name, reading in lines.items():
         if name not in Env.values_read:

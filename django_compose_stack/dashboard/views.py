@@ -68,4 +68,4 @@ def migrate(request: HttpRequest) -> HttpResponse:
         return render(request, "stack/failed.html", context, status=500)
     target = request.POST.get("next", "")
     allowed = url_has_allowed_host_and_scheme(target, allowed_hosts=None) and target.startswith("/")
-    return redirect(target if allowed else "stack:dashboard")
+    return redirect(target if allowed else requests.OWN)

@@ -12,11 +12,13 @@ from django_compose_stack import doctor
 from django_compose_stack.doctor import containers, database, engine, env, files, lifetime, mounts, native, network
 from django_compose_stack.doctor.finding import Finding, NotFixed
 from django_compose_stack.doctor.stack import Stack
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import LAYOUT, ROOT
 
 # The engine comes first, because the other checks of Docker find nothing where none answers.
 DOCKER = (*engine.CHECKS, *containers.CHECKS, *mounts.CHECKS, *database.CHECKS)
-CHECKOUT = (*network.CHECKS, *files.CHECKS, *env.CHECKS, *native.CHECKS, *lifetime.CHECKS)
+# The .env of a project that was there before the stack is read by the project's own means.
+ENV = (env.check_readable, env.check_overridden) if LAYOUT else env.CHECKS
+CHECKOUT = (*network.CHECKS, *files.CHECKS, *ENV, *native.CHECKS, *lifetime.CHECKS)
 
 
 def examine(stack: Stack) -> list[Finding]:

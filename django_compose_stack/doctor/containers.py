@@ -9,6 +9,7 @@ from pathlib import Path
 from django_compose_stack.doctor.finding import Finding
 from django_compose_stack.doctor.stack import Stack, label
 from django_compose_stack.host.process import TIMED_OUT, last_line
+from django_compose_stack.host.project import DOCKERFILE, LAYOUT
 
 LOG_LINES = 15
 PULL_TIMEOUT = 60  # seconds
@@ -36,7 +37,7 @@ def check_images(stack: Stack) -> Iterator[Finding]:
         return
     wanted = {service["image"] for service in stack.services.values() if service.get("image")}
     build = stack.services.get("web", {}).get("build") or {}
-    base = re.search(r"^FROM (\S+) AS base", (stack.root / "Dockerfile").read_text(), re.M)
+    base = re.search(r"^FROM (\S+) AS base", (stack.root / DOCKERFILE).read_text(), re.M)
     if base and stack.image(stack.image_of("web")) is None:
         wanted.add(re.sub(r"\$\{(\w+)\}", lambda name: (build.get("args") or {}).get(name[1], ""), base[1]))
     for image in sorted(wanted):
@@ -162,6 +163,8 @@ def check_image_age(stack: Stack) -> Iterator[Finding]:
 
 def check_configuration_age(stack: Stack) -> Iterator[Finding]:
     """Compare the running containers with the present .env and compose.yaml."""
+    if LAYOUT:
+        return  # With env_file, the hash that Compose prints is not the one of the containers that it makes.
     hashes = dict(line.split() for line in stack.run("docker", "compose", "config", "--hash", "*").stdout.splitlines())
     older = [
         service

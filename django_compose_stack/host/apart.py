@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django_compose_stack.host import dotenv, dotfile
 from django_compose_stack.host.process import output, say
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import LAYOUT, ROOT
 
 USUAL = 8000
 LAST = 65535
@@ -48,6 +48,11 @@ def setting(name):
     except (OSError, UnicodeDecodeError):
         return ""
     return dotenv.compose_values(text, os.environ).get(name, "")
+
+
+def project_name():
+    """Return the name of the Compose project that is written down; empty if Compose derives it from the folder."""
+    return setting("COMPOSE_PROJECT_NAME") or LAYOUT.get("name", "")
 
 
 def is_published(port):
@@ -92,7 +97,7 @@ def keep_apart(folder, projects):
 
     projects: list of (name, folder), one for each container of the engine.
     """
-    name = setting("COMPOSE_PROJECT_NAME") or re.sub("[^a-z0-9_-]", "", folder.name.lower()).lstrip("_-")
+    name = project_name() or re.sub("[^a-z0-9_-]", "", folder.name.lower()).lstrip("_-")
     folders = {other for used, other in projects if used == name}
     # If that folder no longer exists, it was probably moved here, and its containers and data are this checkout's.
     if not folders or str(folder) in folders or not any(Path(other).is_dir() for other in folders):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import ROOT, compose_variables
 
 TIMED_OUT = 124  # the exit status that timeout(1) uses
 
@@ -42,7 +42,9 @@ def must(*command: str, **options: Any) -> None:
 
 def show(*command: str, **options: Any) -> None:
     """Print a command as one would type it, then run it as `must` does."""
-    print("$", shlex.join(command), file=sys.stderr, flush=True)
+    variables = compose_variables() if command[0] == "docker" else {}
+    words = [*(f"{name}={value}" for name, value in variables.items()), *command]
+    print("$", shlex.join(words), file=sys.stderr, flush=True)
     must(*command, **options)
 
 

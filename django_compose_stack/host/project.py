@@ -1,4 +1,7 @@
-"""Where the project is, and how to start this program again. Python 3.8 or newer, standard library only."""
+"""Where the project is and how it is laid out, and how to start this program again.
+
+Python 3.8 or newer, standard library only.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,27 @@ def find_root() -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / LAUNCHER).is_dir()), here)
 
 
+def read_layout(root: Path) -> dict[str, str]:
+    """Return what `init` found in an existing project and wrote into .stack/project.ini; empty in one made by `new`."""
+    path = root / LAUNCHER / "project.ini"
+    if not path.is_file():
+        return {}
+    import configparser  # Only now: most commands begin without it.
+
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(str(path), encoding="utf-8")
+    return dict(parser["project"]) if parser.has_section("project") else {}
+
+
 ROOT = find_root()
+LAYOUT = read_layout(ROOT)
+COMPOSE = LAYOUT.get("compose", "compose.yaml")
+DOCKERFILE = LAYOUT.get("dockerfile", "Dockerfile")
+
+
+def compose_variables() -> dict[str, str]:
+    """Return what makes Compose read the stack's file, if the project has a compose.yaml of its own beside it."""
+    return {} if COMPOSE == "compose.yaml" else {"COMPOSE_FILE": COMPOSE}
 
 
 def program(*words: str) -> list[str]:

@@ -6,7 +6,7 @@ import signal
 import sys
 
 from django_compose_stack.host.process import Failure
-from django_compose_stack.host.project import LAUNCHER, ROOT
+from django_compose_stack.host.project import LAUNCHER, LAYOUT, ROOT
 from django_compose_stack.native import environment, users
 
 # These work with any Python: servers can be stopped even if nothing can be installed.
@@ -29,6 +29,8 @@ def main(words):
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
+        if LAYOUT:
+            raise Failure("this project was there before the stack, which runs it in Docker alone", "Start Docker")
         if users.become_owner(ROOT):
             start_again(sys.executable, words)
         sys.dont_write_bytecode = False

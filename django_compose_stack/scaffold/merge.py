@@ -84,9 +84,9 @@ def places(entries, head):
         noted = configparser.ConfigParser(interpolation=None)
         noted.read_string(head[INITIALIZED].decode())
         names = {name: value for section in noted.sections() for name, value in noted.items(section)}
-        own[f"{TEMPLATES}compose.yaml"] = names.get("compose")
-        own[f"{TEMPLATES}Dockerfile"] = names.get("dockerfile")
-        own[f"{TEMPLATES}Makefile"] = "Makefile"
+        own[f"{TEMPLATES}compose.yaml-tpl"] = names.get("compose")
+        own[f"{TEMPLATES}Dockerfile-tpl"] = names.get("dockerfile")
+        own[f"{TEMPLATES}Makefile-tpl"] = "Makefile"
     for entry in entries:
         if own.get(entry):
             yield own[entry], entry, True

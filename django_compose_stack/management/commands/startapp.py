@@ -11,12 +11,13 @@ APP_TEMPLATE = Path(__file__).parents[2] / "app_template"
 class Command(StartappCommand):
     """Django's startapp for this layout: it creates apps/NAME, names it apps.NAME and adds it to INSTALLED_APPS.
 
-    With a directory or a template given, it does the same as Django's.
+    With a directory or a template given, or in another layout, it does the same as Django's.
     """
 
     def handle(self, **options):
         name = options["name"]
-        if options["directory"] or options["template"] or not name.isidentifier():
+        is_ours = (settings.BASE_DIR / "apps").is_dir() and (settings.BASE_DIR / "config/settings.py").is_file()
+        if options["directory"] or options["template"] or not name.isidentifier() or not is_ours:
             return super().handle(**options)
         folder = settings.BASE_DIR / "apps" / name
         try:

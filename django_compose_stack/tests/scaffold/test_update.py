@@ -203,10 +203,10 @@ def test_file_that_the_user_wrote_anew_is_left(project, release):
 def test_project_that_init_has_made_gets_the_changes_of_its_templates():
     docker = "FROM python:@python@\nRUN one\nRUN two\nRUN three\nRUN four\n@install@\n"
     old = releases.make(
-        "1.0.0", {f"scaffold/templates/init/{name}": docker.encode() for name in ("Dockerfile", "compose.yaml")}
+        "1.0.0", {f"scaffold/templates/init/{name}-tpl": docker.encode() for name in ("Dockerfile", "compose.yaml")}
     )
     edits = {
-        "scaffold/templates/init/Dockerfile": docker.replace("three", "3").encode(),
+        "scaffold/templates/init/Dockerfile-tpl": docker.replace("three", "3").encode(),
         f"{MANAGED}justfile": b"up:\n",
     }
     head = {f".stack/{name}": content for name, content in old.items()}
