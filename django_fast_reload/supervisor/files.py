@@ -150,6 +150,11 @@ class Files:
         for path in paths:
             self.settling.note(path, 0, now)
 
+    def scan(self) -> None:
+        self.sweep()
+        if not self.is_native:
+            self.read_some()
+
     def sweep(self) -> None:
         """Compare the stat of all files that were used: a safety net for events that were lost, or never sent."""
         self.began = time.monotonic()
@@ -179,8 +184,6 @@ class Files:
 
     def read_some(self) -> None:
         """Read files that seem unchanged: a write through a memory map may leave size and time as they were."""
-        if self.is_native:
-            return
         self.unread = self.unread or [key for key in self.dependencies.values if key[0] in (FILE, CODE)]
         deadline = time.monotonic() + READ_TIME
         while self.unread and time.monotonic() < deadline:

@@ -72,6 +72,9 @@ class Loader:
         self.lineage.retire()
         self.load = Load(self.load.number + 1, changed)
 
+    def on_configured(self, _) -> None:
+        self.is_watched = False
+
     def orders(self) -> ipc.Orders:
         return ipc.Orders(
             hot=self.lineage.hot,

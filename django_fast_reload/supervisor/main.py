@@ -60,8 +60,7 @@ class Supervisor:
         self.debugger = Debugger(environment, self.loop, self.terminal, self.on_debugger)
         self.dotenv = DotEnv(self.files.project.root, environment)
         self.held = handover.Held(self.loop, inherited.held)
-        self.checks = ""
-        self.next_tick = time.monotonic() + TICK
+        self.checks, self.next_tick = "", time.monotonic() + TICK
         self.exit_status, self.is_ending, self.is_waiting_reported = 0, False, False
         for fd in inherited.connections:
             self.barrier.expect_request(socket.socket(fileno=fd))
@@ -120,8 +119,7 @@ class Supervisor:
     def tick(self) -> None:
         """Do what no event asks for: scan the files, reap, close idle clients."""
         started = time.monotonic()
-        self.files.sweep()
-        self.files.read_some()
+        self.files.scan()
         if self.files.watcher.full:
             self.terminal.watches_exhausted()
         self.endpoints.close_idle()
@@ -196,7 +194,7 @@ class Supervisor:
             ipc.Failed: self.on_failed,
             ipc.Debugging: self.on_debugging,
             ipc.Obstacle: self.terminal.obstacle,
-            ipc.Configured: self.on_configured,
+            ipc.Configured: self.loader.on_configured,
             ipc.Folders: self.on_folders,
             ipc.Handled: self.on_handled,
             ipc.Used: self.loader.lineage.warm_up,
@@ -205,9 +203,6 @@ class Supervisor:
         }.get(type(message))
         if handler is not None:
             handler(message)
-
-    def on_configured(self, _) -> None:
-        self.loader.is_watched = False
 
     def on_folders(self, message: ipc.Folders) -> None:
         """Watch what Django asks for. The first process says it before it serves, later ones when it is quiet."""
