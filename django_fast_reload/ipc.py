@@ -10,8 +10,11 @@ import socket
 from array import array
 from typing import NamedTuple, TypedDict
 
-MAX_MESSAGE = 192 * 1024  # bytes; the kernel's default send buffer holds 208 KiB
+MAX_MESSAGE = 96 * 1024  # bytes in one datagram; the kernel's default send buffer holds 208 KiB
 RIGHTS_SIZE = socket.CMSG_LEN(4 * array("i").itemsize)  # bytes; no message has more than four descriptors
+IN_MEMORY = b"\0"  # in place of a larger message: its last descriptor is of the memory that holds it
+Socket = socket.socket  # as it is before the project, in which gevent may replace it
+DRAIN_TIMEOUT = 30  # seconds that a request may still take after its code has been replaced
 EDITOR = "vscode://file{path}:{line}"
 
 
@@ -219,9 +222,22 @@ def send(sock: socket.socket, message: Message, *fds: int, flags: int = 0) -> No
 
     Raises OSError where the other side is gone, BlockingIOError where `flags` forbid to wait for it.
     """
+    data = encode(message)
+    if len(data) > MAX_MESSAGE:
+        memory = os.memfd_create("message")
+        try:
+            os.write(memory, data)
+            send_data(sock, IN_MEMORY, (*fds, memory), flags)
+        finally:
+            os.close(memory)
+    else:
+        send_data(sock, data, fds, flags)
+
+
+def send_data(sock: socket.socket, data: bytes, fds: tuple[int, ...], flags: int) -> None:
     # Not socket.send_fds() and recv_fds(): in Python 3.12 and 3.13 they ignore their flags.
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
-    sock.sendmsg([encode(message)], rights, flags)
+    sock.sendmsg([data], rights, flags)
 
 
 def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
@@ -234,6 +250,10 @@ def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
         return None, []
     for _, _, found in rights:
         fds.frombytes(found)
+    if data == IN_MEMORY:
+        with open(fds.pop(), "rb") as memory:
+            memory.seek(0)
+            data = memory.read()
     return (decode(data) if data else None), list(fds)
 
 
