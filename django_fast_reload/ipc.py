@@ -46,6 +46,15 @@ class Changed(NamedTuple):
     files: list[str]
 
 
+class Retire(NamedTuple):
+    """Another process takes over: finish the requests under way, then end.
+
+    A worker whose supervisor is gone does the same.
+    """
+
+    position: int  # of the snapshot that goes on; what was made before it still serves
+
+
 class Stop(NamedTuple):
     """End, and run the exit handlers."""
 
@@ -84,6 +93,14 @@ class Obstacle(NamedTuple):
 
     before: str
     reason: str
+
+
+class Address(NamedTuple):
+    """Where the project wants to be served: a subclass of the command may have defaults of its own."""
+
+    address: str
+    port: int
+    ipv6: bool
 
 
 class Serving(NamedTuple):
@@ -145,6 +162,7 @@ class Draining(NamedTuple):
     """A replaced process still has requests to finish. It also tells the sender whether the supervisor lives."""
 
     requests: int
+    is_debugged: bool = False  # someone sits in a debugger, which has all the time there is
 
 
 # ---- holder of debugpy's port to supervisor
@@ -197,15 +215,23 @@ Message = tuple  # one of these
 KINDS = {
     kind.__name__: kind
     for kind in (
-        Orders, Connection, Changed, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Serving, Failed, Declined,
-        Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady, DebuggerAttached,
+        Orders, Connection, Changed, Retire, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Address, Serving,
+        Failed, Declined, Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady, DebuggerAttached,
         DebuggerFailed,
     )
 }  # fmt: skip
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return adopt(ours.detach()), adopt(theirs.detach())
+
+
+def adopt(fd: int) -> socket.socket:
+    """Return the socket of a descriptor, without the default timeout that a project may have set for its own."""
+    sock = Socket(fileno=fd)
+    sock.settimeout(None)
+    return sock
 
 
 def encode(message: Message) -> bytes:
@@ -240,12 +266,15 @@ def send_data(sock: socket.socket, data: bytes, fds: tuple[int, ...], flags: int
     sock.sendmsg([data], rights, flags)
 
 
-def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
-    """Return the next message and its descriptors; None in place of the message where the other side is gone."""
+def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[int]]:
+    """Return the next message and its descriptors; None in place of the message where the other side is gone.
+
+    Raises BlockingIOError where there is none and `flags` forbid to wait for it.
+    """
     fds = array("i")
     try:
         # Without CLOEXEC every program that the project starts would hold its clients' connections open.
-        data, rights, _, _ = sock.recvmsg(MAX_MESSAGE, RIGHTS_SIZE, socket.MSG_CMSG_CLOEXEC)
+        data, rights, _, _ = sock.recvmsg(MAX_MESSAGE, RIGHTS_SIZE, flags | socket.MSG_CMSG_CLOEXEC)
     except ConnectionError:
         return None, []
     for _, _, found in rights:
@@ -255,29 +284,3 @@ def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
             memory.seek(0)
             data = memory.read()
     return (decode(data) if data else None), list(fds)
-
-
-class Journal:
-    """Lists in memory that two processes share: what one writes the other can read even where the writer has ended.
-
-    Unlike a message it wakes nobody: waking the other side at each import took a fifth of the time of a reload.
-    """
-
-    def __init__(self, fd: int | None = None):
-        self.fd = os.memfd_create("journal") if fd is None else fd
-        self.position = 0
-
-    def write(self, items: list) -> None:
-        os.write(self.fd, json.dumps(items).encode() + b"\n")
-
-    def read(self) -> list:
-        """Return the items written since the last call."""
-        data = b""
-        while part := os.pread(self.fd, MAX_MESSAGE, self.position + len(data)):
-            data += part
-        lines = data[: data.rfind(b"\n") + 1]
-        self.position += len(lines)
-        return [item for line in lines.splitlines() for item in json.loads(line)]
-
-    def close(self) -> None:
-        os.close(self.fd)

@@ -28,7 +28,7 @@ from .status import Status
 from .terminal import Terminal
 
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
-TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration
+TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration: it stays idle with thousands of files
 RETRY = 0.005  # seconds until a busy process is asked again
 MAX_PATHS = 500  # in one message
 CRASH = "The process that loads the project ended by itself: a crash, or os._exit()."
@@ -51,11 +51,12 @@ class Supervisor:
         self.loop = selectors.EpollSelector()
         self.terminal = Terminal(plan["root"])
         self.loader = Loader(plan, environment, self.loop, listener.getsockname()[1], inherited.bytecode)
-        self.loader.connect(self.on_message, self.on_worker_end, self.hand_over)
         self.files = Files(ProjectPaths(plan["root"]), self.loader.lineage.dependencies)
         self.status = Status(self.loader, self.files, self.terminal)
         self.endpoints = Endpoints(self.loop, self.status, on_retry=self.loader.start)
-        self.barrier = Barrier(listener, self.loop, self.endpoints, self.current, self.is_known_broken)
+        unreceived = self.loader.lineage.unreceived
+        self.barrier = Barrier(listener, self.loop, self.endpoints, self.current, self.is_known_broken, unreceived)
+        self.loader.connect(self.on_message, self.on_worker_end, self.barrier.take_back, self.hand_over)
         self.installer = Installer(self.files.project.root, environment, self.loop, self.on_installed)
         self.debugger = Debugger(environment, self.loop, self.terminal, self.on_debugger)
         self.dotenv = DotEnv(self.files.project.root, environment)
@@ -99,6 +100,7 @@ class Supervisor:
         self.examine()
         self.report_failure()
         self.barrier.let_in()
+        self.loader.lineage.release()
         if time.monotonic() >= self.next_tick:
             self.tick()
 
@@ -113,7 +115,7 @@ class Supervisor:
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""
         waits = [self.next_tick - time.monotonic(), self.files.wait(), self.load.report_in()]
-        if self.barrier.waiting and self.loader.is_serving:
+        if self.barrier.is_paused or (self.barrier.waiting and self.loader.is_serving):
             waits.append(RETRY)
         return max(0.0, min(wait for wait in waits if wait is not None))
 
@@ -125,9 +127,9 @@ class Supervisor:
         if self.files.watcher.full:
             self.terminal.watches_exhausted()
         self.endpoints.close_idle()
+        self.loader.lineage.kill_stuck()
         if not self.installer.pid:
             reap()
-        # A project of thousands of files is scanned less often, which keeps the idle server idle.
         self.next_tick = started + max(TICK, TICK_PAUSE * (time.monotonic() - started))
 
     # ---- the barrier
@@ -179,11 +181,8 @@ class Supervisor:
         """Become the supervisor of the version that was installed. Returns only where that is impossible."""
         self.terminal.say("Another version of django_fast_reload was installed: switching to it.")
         self.loader.lineage.retire()
-        unanswered = [*self.barrier.silent, *self.barrier.waiting]
-        busy = [worker.sock for worker in self.loader.lineage.retired]
-        busy += [client.connection for client in self.endpoints.clients if not client.is_streaming]
-        held = [*busy, *self.held.sockets]
-        inheritance = Inheritance.of(self.listener, unanswered, held, self.loader.bytecode, changed)
+        held = [*self.loader.lineage.sockets(), *self.endpoints.unread(), *self.held.sockets]
+        inheritance = Inheritance.of(self.barrier, held, self.loader.bytecode, changed)
         if error := handover.replace(self.plan, self.environment, inheritance):
             self.terminal.say(f"The new version could not be started, so the old one stays: {error}")
 

@@ -6,11 +6,11 @@ This starts as a fresh interpreter, so what it loads is what `python manage.py r
 import os
 import runpy
 import signal
-import socket
 import sys
 import types
 
 from .. import ipc, package
+from ..journal import Journal
 from ..project_paths import ProjectPaths
 from . import debugger
 from .bytecode import Bytecode
@@ -30,13 +30,13 @@ def main(fd: int, journal: int, package_digest: str, root: str, as_module: bool,
     argv: script or module name, then its arguments.
     """
     global snapshotter
-    sock = socket.socket(fileno=fd)
+    sock = ipc.adopt(fd)
     sock.set_inheritable(False)
     os.set_inheritable(journal, False)
     if package.digest() != package_digest:
         sys.exit(OTHER_VERSION)  # The supervisor sees the end, finds the new version, and becomes that one.
     orders, _ = ipc.receive(sock)
-    recorder = Recorder(ProjectPaths(root), sock, ipc.Journal(journal))
+    recorder = Recorder(ProjectPaths(root), sock, Journal(journal))
     snapshotter = Snapshotter(recorder, orders)
     # Control-C reaches every process of the terminal; the supervisor alone decides what it ends. A handler, not
     # SIG_IGN, because the programs that the project starts would inherit that.

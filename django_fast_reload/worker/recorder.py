@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.machinery import FileFinder, SourceFileLoader
 
 from .. import ipc
+from ..journal import Journal
 from ..observation import CODE, FILE, LINK, LIST, LOOK, digest, observe
 from ..project_paths import ProjectPaths, resolve
 from .bytecode import Bytecode
@@ -29,7 +30,7 @@ class Recorder:
     sock, journal: to the supervisor.
     """
 
-    def __init__(self, project: ProjectPaths, sock: socket.socket, journal: ipc.Journal):
+    def __init__(self, project: ProjectPaths, sock: socket.socket, journal: Journal):
         self.project = project
         self.sock, self.journal = sock, journal
         self.woken = time.perf_counter()

@@ -2,6 +2,8 @@
 
 import io
 import os
+import resource
+import select
 import socket
 import sys
 import threading
@@ -35,6 +37,8 @@ class Server:
         self.recorder = snapshotter.recorder
         self.send = self.recorder.send
         self.threads: set[threading.Thread] = set()
+        # The requests themselves need descriptors too; a connection for which there is none would be lost.
+        self.room = threading.BoundedSemaphore(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self.reloader = Reloader()
         self.last_request = 0.0
         self.announcing, self.is_announced = threading.Lock(), False
@@ -86,13 +90,15 @@ class Server:
         if orders.is_fresh:
             self.command.on_bind(orders.port)
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
-        self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor))
+        hosts = [str(host) for host in settings.ALLOWED_HOSTS if host]
+        self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor, hosts))
         threading.Thread(target=self.check, args=(orders.is_fresh,), daemon=True).start()
         while True:
             message, fds = ipc.receive(self.recorder.sock)
             if message is None:
                 self.drain()
             elif isinstance(message, ipc.Connection):
+                self.recorder.journal.received += 1
                 self.answer(socket.socket(fileno=fds[0]))
             elif isinstance(message, ipc.Changed):
                 self.on_changed(message.files)
@@ -101,6 +107,7 @@ class Server:
 
     def answer(self, connection: socket.socket) -> None:
         self.last_request = time.monotonic()
+        self.room.acquire()
         if not self.options["use_threading"]:
             self.process(connection)
             return

@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.machinery import FileFinder
 
 from .. import ipc
+from ..journal import Journal
 from . import memory
 from .recorder import Recorder
 
@@ -138,7 +139,7 @@ class Snapshotter:
                 os._exit(0)
         os.close(leaving)
         sock.close()
-        self.recorder.sock, self.recorder.journal = socket.socket(fileno=fds[0]), ipc.Journal(fds[1])
+        self.recorder.sock, self.recorder.journal = ipc.adopt(fds[0]), Journal(fds[1])
         self.orders = orders
         self.taken += 1
         self.last = time.perf_counter()

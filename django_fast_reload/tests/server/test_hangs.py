@@ -2,9 +2,13 @@
 
 import json
 import os
+import signal
 import socket
+import sys
+import time
 from pathlib import Path
 
+import pytest
 
 REQUEST = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -35,9 +39,75 @@ def pid_of(site) -> int:
     return json.loads(site.text("/state"))["pid"]
 
 
+def test_a_default_timeout_of_the_project_is_not_the_servers(fresh_site):
+    site = fresh_site
+    site.edit("config/settings.py", "SECRET_KEY =", "import socket; socket.setdefaulttimeout(0.3)\nSECRET_KEY =")
+    site.start()
+    site.edit("blog/views.py", '"0000"', '"0001"')
+    assert site.text() == "0001"
+    pid = site.until(lambda: site.get("/state")[1])
+
+    time.sleep(1.5)
+
+    assert site.get("/state")[1] == pid
+    assert "unexpectedly" not in site.log.read_text()
+    assert site.status()["generation"] == 2
+
+
+def test_the_end_of_a_worker_is_seen_although_its_child_lives_on(site):
+    """The child holds the worker's socket open."""
+    site.edit(
+        "blog/views.py",
+        "def slow(request):",
+        "def slow(request):\n    if os.fork() == 0:\n        time.sleep(60)\n    os._exit(1)",
+    )
+    pid = pid_of(site)
+    time.sleep(1.1)  # A server that ends sooner would not be started again.
+    with connect(site) as client:
+        client.sendall(REQUEST % b"/slow")
+        site.until(lambda: pid not in site.family())
+
+        assert site.get(timeout=10) == (200, b"0000")
+
+
+def test_a_request_after_a_kill_waits_for_the_next_process(site):
+    for _ in range(3):
+        pid = pid_of(site)
+        time.sleep(1.1)  # A server that ends sooner would not be started again.
+        os.kill(pid, signal.SIGSTOP)  # so that it certainly reads none of these
+        clients = [connect(site) for _ in range(5)]
+        for client in clients:
+            client.sendall(REQUEST % b"/")
+        site.until(lambda: site.get("/__devserver__/status")[0] == 200)
+        os.kill(pid, signal.SIGKILL)
+
+        assert [client.makefile("rb").read()[-4:] for client in clients] == [b"0000"] * 5
+
+
 def processor_time(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("path", ["", "/slow?for=3", "/__devserver__/events"])
+def test_few_descriptors_and_many_connections(fresh_site, path):
+    site = fresh_site
+    site.start(command=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", sys.executable, "manage.py"])
+    clients = [connect(site) for _ in range(100)]
+    for client in clients:
+        if path:
+            client.sendall(REQUEST % path.encode())
+    before = processor_time(site.process.pid)
+    time.sleep(1)
+    assert processor_time(site.process.pid) - before < 0.5  # It waits instead of trying all the time.
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.get(timeout=60) == (200, b"0001")
+    assert site.is_settled()
+    assert "Traceback" not in site.log.read_text()
+    for client in clients:
+        client.close()
 
 
 def test_an_error_larger_than_a_message_is_shown(site):
