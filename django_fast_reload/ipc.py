@@ -216,8 +216,8 @@ KINDS = {
     kind.__name__: kind
     for kind in (
         Orders, Connection, Changed, Retire, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Address, Serving,
-        Failed, Declined, Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady, DebuggerAttached,
-        DebuggerFailed,
+        Failed, Declined, Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady,
+        DebuggerAttached, DebuggerFailed,
     )
 }  # fmt: skip
 

@@ -13,6 +13,8 @@ FLAGS = {
 OPTIONS = {"--settings", "--pythonpath"}  # each followed by a value
 PROGRAMS = {os.path.realpath(os.path.join(prefix, "bin")) for prefix in (sys.prefix, sys.base_prefix)}
 WORKER = "_fast_reload.worker.main"
+REPLACES = {"gevent", "eventlet"}  # may have replaced parts of the standard library
+FLAGS_WITH_VALUE = {"-X", "-W", "--check-hash-based-pycs"}  # of the interpreter
 ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[\w.-]+):)?(\d+)")
 
 
@@ -27,6 +29,8 @@ def take_over(argv: list[str]) -> None:
     address = parse(argv[2:])
     plan = address and make_plan(*address)
     if plan:
+        if not REPLACES.isdisjoint(sys.modules):
+            restart_under_supervisor(*address)  # Its sockets and selectors may not be Python's own any more.
         from .supervisor.main import supervise
 
         sys.exit(supervise(plan, initial_environment()))

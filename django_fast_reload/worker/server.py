@@ -94,6 +94,8 @@ class Server:
         self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor, hosts))
         threading.Thread(target=self.check, args=(orders.is_fresh,), daemon=True).start()
         while True:
+            # Where gevent replaced the threads, only this lets them run; receive() would keep them all waiting.
+            select.select([self.recorder.sock], [], [])
             message, fds = ipc.receive(self.recorder.sock)
             if message is None:
                 self.drain()

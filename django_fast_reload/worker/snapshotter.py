@@ -4,7 +4,6 @@ import fcntl
 import gc
 import os
 import re
-import select
 import signal
 import socket
 import stat
@@ -15,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import FileFinder
+from os import fork  # These three as they are before the project, in which gevent may replace them.
+from select import select
+from signal import signal as set_handler
 
 from .. import ipc
 from ..journal import Journal
@@ -24,6 +26,7 @@ from .recorder import Recorder
 MIN_GAP = 0.08  # seconds of start-up between two snapshots
 GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
 WRITABLE_SHARED = re.compile(rb"^\S+ .w.s ", re.MULTILINE)  # a line of /proc/self/maps
+GREENLETS = {"gevent.monkey", "eventlet.patcher"}
 COLLECT_RARELY = (100_000, 50, 50)  # while loading: imports make objects by the thousand, and hardly any garbage
 
 
@@ -67,6 +70,8 @@ class Snapshotter:
 
     def obstacle(self) -> str | None:
         """Say what of this process can't be shared with a copy of it, if anything."""
+        if not GREENLETS.isdisjoint(sys.modules):
+            return "greenlets replace Python's threads"  # After a fork threading would not find the current one.
         if len(os.listdir("/proc/self/task")) > 1:
             names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
             return f"a module started a thread ({', '.join(names) or 'not of Python'})"
@@ -90,7 +95,7 @@ class Snapshotter:
         gc.freeze()
         ours, theirs = ipc.pair()
         try:
-            pid = os.fork()
+            pid = fork()
         except OSError:
             ours.close()
             theirs.close()
@@ -112,14 +117,14 @@ class Snapshotter:
         self.recorder.sock.close()
         self.recorder.journal.close()
         began = time.perf_counter()
-        reaping = signal.signal(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
+        reaping = set_handler(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
         while True:
             orders, fds = ipc.receive(sock)
             if orders is None:
                 os._exit(0)
             taken, leaving = os.pipe()
             try:
-                is_copy = os.fork() == 0
+                is_copy = fork() == 0
             except OSError:
                 os._exit(1)  # No memory: the supervisor sees the connection close and takes an older snapshot.
             if is_copy:
@@ -130,7 +135,7 @@ class Snapshotter:
                 os.close(fd)
             os.read(taken, 1)  # Returns when the copy has gone on: until then the next orders are for the copy.
             os.close(taken)
-        signal.signal(signal.SIGCHLD, reaping)
+        set_handler(signal.SIGCHLD, reaping)
         self.reopen()
         while isinstance(orders, ipc.Warm):
             self.warm(orders, sock)
@@ -188,7 +193,7 @@ class Snapshotter:
 
 
 def is_readable(sock: socket.socket) -> bool:
-    return bool(select.select([sock], [], [], 0)[0])
+    return bool(select([sock], [], [], 0)[0])
 
 
 def is_logging_configured_now() -> bool:

@@ -116,3 +116,15 @@ def test_an_error_larger_than_a_message_is_shown(site):
     status, text = site.get()
 
     assert (status, text.decode()[:30]) == (500, "ValueError: " + "\N{SNOWMAN}" * 18)
+
+
+@pytest.mark.parametrize("before", ["    from django.core", "    from django_fast_reload"])
+def test_greenlets_in_place_of_threads(fresh_site, before):
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    site = fresh_site
+    site.edit("manage.py", before, f"    from gevent import monkey; monkey.patch_all()\n{before}")
+    site.start()
+
+    assert site.get("/slow?for=0.2", timeout=10) == (200, b"0000")
+    site.edit("blog/views.py", '"0000"', '"0001"')
+    assert site.get("/slow?for=0.2", timeout=10) == (200, b"0001")
