@@ -161,7 +161,9 @@ class Lineage:
         if worker is None:
             return
         if worker.is_serving:
-            self.retired.add(worker)
+            self.retired[worker] = time.monotonic() + END_TIMEOUT
+            kept = [snapshot.position for snapshot in self.snapshots if snapshot.position <= position]
+            worker.send(ipc.Retire(max(kept, default=0)))
             worker.sock.shutdown(socket.SHUT_WR)
         else:
             kill(worker.pid)

@@ -86,6 +86,7 @@ def fail(error: BaseException) -> None:
     recorder = snapshotter.recorder
     recorder.flush()
     recorder.send(ipc.Failed(describe(error, recorder.project)))
+    snapshotter.finalize(recorder.count)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(1)

@@ -10,6 +10,7 @@ import stat
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -41,6 +42,7 @@ class Snapshotter:
         self.orders = orders
         self.started = self.last = time.perf_counter()
         self.taken = 0
+        self.finalizers: list[tuple[int, set]] = []  # position of each snapshot, and what was to be finalized then
         self.is_obstructed = False
         self.is_paused = False  # no snapshots from here on, and no message about it
         self.thresholds = gc.get_threshold()
@@ -93,6 +95,7 @@ class Snapshotter:
             stream.flush()  # Both halves would print what is buffered now.
         # Objects of before the fork are never collected again: else each collection copied all shared pages.
         gc.freeze()
+        self.finalizers.append((self.recorder.count, finalizers()))
         ours, theirs = ipc.pair()
         try:
             pid = fork()
@@ -111,6 +114,16 @@ class Snapshotter:
         theirs.close()
         self.taken += 1
         self.last = time.perf_counter()
+
+    def finalize(self, position: int) -> None:
+        """Run the finalizers that belong to this process alone: those made after the last snapshot up to `position`.
+
+        So a temporary folder goes with the process that made it, and not while a snapshot still has it.
+        """
+        shared = [made for count, made in self.finalizers if count <= position][-1:]
+        for finalizer in sorted(finalizers().difference(*shared), key=made_at, reverse=True):
+            with suppress(Exception):
+                finalizer()
 
     def wait(self, sock: socket.socket) -> None:
         """Be the snapshot: return only in the copies that are told to go on."""
@@ -190,6 +203,15 @@ class Snapshotter:
                 del sys.path_importer_cache[path]
             elif isinstance(finder, FileFinder) and self.recorder.project.locate(path + "/", code=True):
                 finder.invalidate_caches()
+
+
+def finalizers() -> set[weakref.finalize]:
+    """Return what the interpreter would finalize at its exit, in a process that had an ordinary one."""
+    return {finalizer for finalizer in weakref.finalize._registry if finalizer.atexit}
+
+
+def made_at(finalizer: weakref.finalize) -> int:
+    return weakref.finalize._registry[finalizer].index
 
 
 def is_readable(sock: socket.socket) -> bool:

@@ -1,0 +1,103 @@
+"""What someone who knows Django's own server would not expect."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from .site import IS_INSTALLED
+
+THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True, name='own').start()\n"
+RUNSERVER = """
+from django_fast_reload.management.commands.runserver import Command as Base
+class Command(Base):
+    default_port = "{port}"
+"""
+
+
+def request(site, text: str) -> bytes:
+    """Send a request as it stands; return the whole answer."""
+    with socket.create_connection(("127.0.0.1", site.port), 10) as sock:
+        sock.sendall(text.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+        return sock.makefile("rb").read()
+
+
+# ---- what goes on in a process that was replaced
+
+
+def test_work_of_an_executor_is_finished_after_a_save(site):
+    done = site.root.parent / "done"
+    site.edit(
+        "blog/views.py",
+        "def slow(request):",
+        "from concurrent.futures import ThreadPoolExecutor\nPOOL = ThreadPoolExecutor(1)\ndef work():\n"
+        f"    time.sleep(1)\n    open({str(done)!r}, 'w').close()\n"
+        "def slow(request):\n    POOL.submit(work)\n    return HttpResponse('submitted')",
+    )
+    assert site.text("/slow") == "submitted"
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    site.until(done.exists, 5)
+
+
+def test_a_replaced_process_ends_when_only_threads_of_its_own_are_left(fresh_site):
+    site = fresh_site
+    site.edit("blog/views.py", "import os", f"{THREAD}import os")
+    site.start()
+    before = set(site.family())
+    pid = json.loads(site.text("/state"))["pid"]
+    assert pid in before
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    site.until(lambda: pid not in site.family(), 5)
+
+
+@pytest.mark.skipif(IS_INSTALLED, reason="the test shortens the time limit in its own copy of the package")
+def test_a_replaced_process_that_is_stuck_is_ended_from_outside(fresh_site):
+    site = fresh_site
+    site.edit("django_fast_reload/ipc.py", "DRAIN_TIMEOUT = 30", "DRAIN_TIMEOUT = 1")
+    site.edit(
+        "blog/views.py",
+        "def slow(request):",
+        "def slow(request):\n    import ctypes\n    ctypes.PyDLL(None).sleep(1000)  # keeps the lock",
+    )
+    site.start()
+    pid = json.loads(site.text("/state"))["pid"]
+    threading.Thread(target=site.get, args=("/slow",), daemon=True).start()
+    time.sleep(0.5)
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.text() == "0001"
+    site.until(lambda: pid not in site.family(), 20)
+
+
+# ---- how it is started
+
+
+# ---- what pages show, and to whom
+
+
+# ---- what start-up read, and what it left
+
+
+@pytest.mark.parametrize("name", ["blog/views.py", "config/settings.py"])
+def test_what_an_import_makes_for_its_process_goes_with_it(fresh_site, name):
+    site = fresh_site
+    text = (site.root / name).read_text()
+    site.write(name, f"import tempfile\nFOLDER = tempfile.TemporaryDirectory(dir='.')\n{text}")
+    site.start()
+
+    for number in range(3):
+        site.edit(name, "import tempfile", f"import tempfile\nX{number} = 1")
+        assert site.get() == (200, b"0000")
+
+    site.until(lambda: len(list(site.root.glob("tmp*"))) == 1, 5)
+    site.stop()
+    assert list(site.root.glob("tmp*")) == []
