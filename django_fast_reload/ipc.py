@@ -108,6 +108,7 @@ class Serving(NamedTuple):
 
     url: str = ""  # of the site, where the project says it
     editor: str = EDITOR  # link to a line, with {path}, {where} and {line}
+    allowed_hosts: list[str] = []  # of the settings
 
 
 class Failed(NamedTuple):

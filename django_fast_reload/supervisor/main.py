@@ -215,7 +215,7 @@ class Supervisor:
 
     def on_serving(self, message: ipc.Serving) -> None:
         load = self.load
-        self.status.editor = message.editor
+        self.status.editor, self.status.allowed_hosts = message.editor, message.allowed_hosts
         self.live.is_serving, self.live.is_debugged = True, False
         load.succeed()
         self.status.remember()

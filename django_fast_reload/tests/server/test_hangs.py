@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,6 +38,35 @@ def connect(site, buffer: int = 0) -> socket.socket:
 
 def pid_of(site) -> int:
     return json.loads(site.text("/state"))["pid"]
+
+
+def test_a_worker_that_takes_no_connections_holds_up_nothing_else(fresh_site):
+    """With --nothreading one slow request leaves all others in the socket to the worker, until that is full."""
+    site = fresh_site.start("--nothreading")
+    slow = threading.Thread(target=site.get, args=("/slow?for=25",), daemon=True)
+    slow.start()
+    clients = [connect(site) for _ in range(600)]
+    for client in clients:
+        client.sendall(REQUEST % b"/")
+
+    assert site.get("/__devserver__/status", timeout=10)[0] == 200
+    assert slow.is_alive()
+    assert site.stop() == 0
+    for client in clients:
+        client.close()
+
+
+def test_pages_that_never_read_their_events_hold_up_nothing(site):
+    clients = [connect(site, buffer=1) for _ in range(40)]
+    for client in clients:
+        client.sendall(REQUEST % b"/__devserver__/events")
+    for number in range(18):  # The kernel keeps 2.6 MB for each of them.
+        site.edit("blog/views.py", "import os", f"raise ValueError('{number}' + '\N{SNOWMAN}' * 20_000)\nimport os")
+        assert site.get(timeout=10)[0] == 500
+        site.restore("blog/views.py")
+        assert site.get(timeout=10) == (200, b"0000")
+    for client in clients:
+        client.close()
 
 
 def test_a_default_timeout_of_the_project_is_not_the_servers(fresh_site):

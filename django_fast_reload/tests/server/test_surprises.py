@@ -84,6 +84,63 @@ def test_a_replaced_process_that_is_stuck_is_ended_from_outside(fresh_site):
 # ---- what pages show, and to whom
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example"])
+def test_no_source_is_shown_to_a_host_that_is_not_known(site, host):
+    """Whoever points a name of their own at 127.0.0.1 is of one origin with the page, as far as the browser knows."""
+    site.edit("blog/views.py", "import os", "import oss")
+    assert site.get()[0] == 500
+
+    for path in ("/", "/__devserver__/status"):
+        answer = request(site, f"GET {path} HTTP/1.1\nHost: {host}\nAccept: text/html")
+        assert answer.startswith((b"HTTP/1.1 403", b"HTTP/1.1 500"))
+        assert b"oss" not in answer
+    with socket.create_connection(("127.0.0.1", site.port), 10) as sock:
+        sock.sendall(f"GET /__devserver__/events HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        lines = iter(sock.makefile("rb").readline, b"")
+        event = next(line for line in lines if line.startswith(b"data: "))
+    assert b'"state": "broken"' in event
+    assert b"oss" not in event
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "shop.localhost", "a.shop.example"])
+def test_known_hosts_see_the_source(site, host):
+    site.edit("config/settings.py", 'ALLOWED_HOSTS = ["*"]', 'ALLOWED_HOSTS = ["localhost", ".shop.example"]')
+    assert site.get() == (200, b"0000")
+    site.edit("blog/views.py", "import os", "import oss")
+    assert site.get()[0] == 500
+
+    assert b"import oss" in request(site, f"GET / HTTP/1.1\nHost: {host}\nAccept: text/html")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Host: localhost\nSec-Fetch-Site: cross-site",
+        "Host: localhost\nSec-Fetch-Site: same-site",
+        "Host: localhost\nOrigin: http://evil.example",
+        "Host: localhost:8000\nOrigin: http://localhost:9000",
+        "Host: localhost\nOrigin: null",
+        "Host: evil.example",
+    ],
+)
+def test_only_its_own_pages_may_start_it_from_nothing(site, headers):
+    generation = site.status()["generation"]
+
+    answer = request(site, f"POST /__devserver__/retry HTTP/1.1\n{headers}")
+
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden")
+    assert site.status()["generation"] == generation
+
+
+def test_its_own_pages_may_start_it_from_nothing(site):
+    generation = site.status()["generation"]
+
+    answer = request(site, "POST /__devserver__/retry HTTP/1.1\nHost: localhost:80\nOrigin: http://localhost:80")
+
+    assert answer.startswith(b"HTTP/1.1 202 Accepted")
+    assert site.status()["generation"] == generation + 1
+
+
 # ---- what start-up read, and what it left
 
 
