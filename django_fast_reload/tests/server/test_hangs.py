@@ -114,6 +114,20 @@ def test_a_request_after_a_kill_waits_for_the_next_process(site):
         assert [client.makefile("rb").read()[-4:] for client in clients] == [b"0000"] * 5
 
 
+@pytest.mark.parametrize("age", [0, -3600])
+def test_a_lock_of_git_that_stays_holds_up_a_save_only_briefly(fresh_site, age):
+    """`git commit` holds it for as long as its editor is open, and a clock may have been wrong when it was made."""
+    site = fresh_site
+    (site.root / ".git").mkdir()
+    site.start()
+    (site.root / ".git/index.lock").touch()
+    os.utime(site.root / ".git/index.lock", (time.time() - age,) * 2)
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert site.get(timeout=5) == (200, b"0001")
+
+
 def processor_time(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
