@@ -43,6 +43,7 @@ def main(fd: int, journal: int, package_digest: str, root: str, as_module: bool,
     signal.signal(signal.SIGINT, lambda *_: None)
     if orders.debugger:
         debugger.preload()
+    recorder.before_bind = decline_for_another_command
     recorder.install(snapshotter.checkpoint, Bytecode(orders.bytecode))
     # With --noreload Django lets errors through instead of keeping them for a reloader of its own.
     sys.argv = [*argv, "--noreload"]
@@ -76,6 +77,7 @@ def serve(command, options: dict) -> None:
     """Load the whole project and serve it. Called by the `runserver` command; never returns."""
     from .server import Server
 
+    snapshotter.recorder.before_bind = lambda: None
     server = Server(command, options, snapshotter)
     server.load()
     server.run()
@@ -90,6 +92,18 @@ def fail(error: BaseException) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(1)
+
+
+def decline_for_another_command() -> None:
+    """Leave the project to the `runserver` of another app, which is about to listen itself."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").endswith(".management.commands.runserver"):
+            from django.core.management import get_commands
+
+            owner = get_commands()["runserver"]
+            decline(f"There is no fast reload: `runserver` comes from {owner}.")
+        frame = frame.f_back
 
 
 def decline(reason: str) -> None:

@@ -40,6 +40,7 @@ class Recorder:
         self.unsent: list[list[str]] = []
         self.looking = threading.local()
         self.lock = threading.RLock()
+        self.before_bind = lambda: None  # called before anything listens while the project loads
         project.on_link = lambda link, target: self.add(LINK, link, target)
 
     def add(self, kind: str, path: str, value: str | None = None) -> None:
@@ -118,6 +119,8 @@ class Recorder:
             path = self.project.locate(os.path.abspath(args[1]), code=True)
             if path:
                 self.add(FILE, path)
+        elif event == "socket.bind" and self.is_loading:
+            self.before_bind()
         elif event == "pdb.Pdb" and self.is_loading:
             self.send(ipc.Debugging())
 

@@ -162,6 +162,32 @@ def test_an_error_larger_than_a_message_is_shown(site):
     assert (status, text.decode()[:30]) == (500, "ValueError: " + "\N{SNOWMAN}" * 18)
 
 
+def test_a_runserver_of_another_app_is_used_instead(fresh_site):
+    """As daphne's, which its documentation puts first; take_over can't know."""
+    site = fresh_site
+    for name in ("", "management/", "management/commands/"):
+        site.write(f"chan/{name}__init__.py", "")
+    site.write("chan/management/commands/runserver.py", FOREIGN_COMMAND)
+    site.edit("config/settings.py", '"django_fast_reload", ', '"chan", "django_fast_reload", ')
+
+    site.start(wait=False)
+
+    site.until(lambda: site.get() == (200, b"own server"), 30)
+    assert "There is no fast reload: chan brings a server of its own." in site.log.read_text()
+    assert site.log.read_text().count("There is no fast reload") == 2  # the line, then the system check
+    assert "(fast_reload.W001)" in site.log.read_text()
+
+
+def test_an_app_that_is_not_installed_leaves_djangos_server(fresh_site):
+    site = fresh_site
+    site.edit("config/settings.py", '"django_fast_reload", ', "")
+
+    site.start(wait=False)
+
+    site.until(lambda: site.get() == (200, b"0000"), 30)
+    assert "There is no fast reload: `runserver` comes from django.contrib.staticfiles" in site.log.read_text()
+
+
 @pytest.mark.parametrize("before", ["    from django.core", "    from django_fast_reload"])
 def test_greenlets_in_place_of_threads(fresh_site, before):
     pytest.importorskip("gevent", reason="gevent is not installed")
