@@ -2,6 +2,7 @@
 
 import html
 import os
+import re
 from string import Template
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ def read(name: str) -> str:
 
 PAGE = Template(read("error.html"))
 CLIENT = read("client.js")
+PLACEHOLDER = re.compile(r"\{(path|where|line)\}")
 
 
 def error_page(failure: Failure, headers: dict[str, str], editor: str, version: str) -> tuple[str, str]:
@@ -37,6 +39,7 @@ def frame_html(frame: Frame, editor: str) -> str:
         f"<span{' class=here' * (number == frame['line'])}><i>{number}</i>{html.escape(text)}</span>"
         for number, text in frame["source"]
     )
-    link = html.escape(editor.format(path=quote(frame["path"]), where=quote(frame["where"]), line=frame["line"]))
+    values = {"{path}": quote(frame["path"]), "{where}": quote(frame["where"]), "{line}": str(frame["line"])}
+    link = html.escape(PLACEHOLDER.sub(lambda match: values[match[0]], editor))
     name = f" in {html.escape(frame['name'])}" if frame["name"] not in ("", "<module>") else ""
     return f'<h2><a href="{link}">{html.escape(frame["where"])}:{frame["line"]}</a>{name}</h2><pre>{lines}</pre>'

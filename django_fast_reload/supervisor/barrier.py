@@ -64,6 +64,14 @@ class Barrier:
         self.is_paused = False  # accepts no connections: there are too few descriptors
         loop.register(listener, selectors.EVENT_READ, self.accept)
 
+    def move(self, address: str, port: int, ipv6: bool) -> None:
+        """Accept connections somewhere else from here on. Raises OSError where that can't be."""
+        listener = listen(address, port, ipv6)
+        self.loop.unregister(self.listener)
+        self.listener.close()
+        self.listener = listener
+        self.loop.register(listener, selectors.EVENT_READ, self.accept)
+
     def accept(self) -> None:
         # All that are there: where the files are compared for each request, once is enough for these.
         for _ in range(BACKLOG if self.highest < self.limit else 1):

@@ -13,7 +13,7 @@ from .. import ipc
 from ..bytecode_folder import remove_folder
 from ..project_paths import ProjectPaths
 from . import handover
-from .barrier import BIND_ERRORS, Barrier, listen
+from .barrier import Barrier, listen, report_bind_error
 from .debugger import Debugger
 from .dotenv import DotEnv, restart_command
 from .endpoints import Endpoints
@@ -23,6 +23,7 @@ from .handover import Inheritance
 from .installer import Installer
 from .load import Load
 from .loader import Loader
+from .notices import Notices
 from .shutdown import become_reaper, reap
 from .status import Status
 from .terminal import Terminal
@@ -40,14 +41,14 @@ def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
     try:
         listener = inherited.listener() or listen(plan["address"], plan["port"], plan["ipv6"])
     except OSError as error:
-        print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
+        report_bind_error(error)
         return 1
     return Supervisor(plan, environment, listener, inherited).run()
 
 
 class Supervisor:
     def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket, inherited: Inheritance):
-        self.plan, self.environment, self.listener, self.inherited = plan, environment, listener, inherited
+        self.plan, self.environment, self.inherited = plan, environment, inherited
         self.loop = selectors.EpollSelector()
         self.terminal = Terminal(plan["root"])
         self.loader = Loader(plan, environment, self.loop, listener.getsockname()[1], inherited.bytecode)
@@ -61,7 +62,7 @@ class Supervisor:
         self.debugger = Debugger(environment, self.loop, self.terminal, self.on_debugger)
         self.dotenv = DotEnv(self.files.project.root, environment)
         self.held = handover.Held(self.loop, inherited.held)
-        self.checks = ""
+        self.notices = Notices(self.loader, self.terminal, self.endpoints)
         self.next_tick = time.monotonic() + TICK
         self.exit_status, self.is_ending, self.is_waiting_reported = 0, False, False
         for fd in inherited.connections:
@@ -104,11 +105,11 @@ class Supervisor:
         if time.monotonic() >= self.next_tick:
             self.tick()
 
-    def end(self) -> None:
-        self.is_ending = True
+    def end(self, status: int = 0) -> None:
+        self.exit_status, self.is_ending = status, True
 
     def stop(self) -> None:
-        self.listener.close()
+        self.barrier.listener.close()
         self.loader.lineage.stop()
         remove_folder(self.loader.bytecode)
 
@@ -163,7 +164,7 @@ class Supervisor:
         if locks := self.installer.install_changed(paths):
             names = self.terminal.names(locks)
             self.terminal.say(f"{names} changed: installing.")
-            self.show(f"{names} changed", "Installing the requirements.")
+            self.notices.show(f"{names} changed", "Installing the requirements.")
         if self.dotenv.path in paths and (variables := self.dotenv.changed_outside()):
             self.terminal.say(f".env: the change of {', '.join(variables)} needs a restart. {restart_command()}")
         broken = self.files.dependencies.broken_by(paths, is_retry=self.load.failure is not None)
@@ -191,6 +192,7 @@ class Supervisor:
     def on_message(self, message) -> None:
         self.take_records()
         handler = {
+            ipc.Address: self.on_address,
             ipc.Serving: self.on_serving,
             ipc.Failed: self.on_failed,
             ipc.Debugging: self.on_debugging,
@@ -199,7 +201,7 @@ class Supervisor:
             ipc.Folders: self.on_folders,
             ipc.Handled: self.on_handled,
             ipc.Used: self.loader.lineage.warm_up,
-            ipc.Checks: self.on_checks,
+            ipc.Checks: self.notices.on_checks,
             ipc.Declined: self.on_declined,
         }.get(type(message))
         if handler is not None:
@@ -212,6 +214,17 @@ class Supervisor:
         """Watch what Django asks for. The first process says it before it serves, later ones when it is quiet."""
         self.loader.is_watched = True
         self.files.watch_below(message.folders, message.static)
+
+    def on_address(self, message: ipc.Address) -> None:
+        wanted = message._asdict()
+        if wanted != {name: self.plan[name] for name in wanted}:
+            self.plan |= wanted
+            self.loader.port = message.port
+            try:
+                self.barrier.move(**wanted)
+            except OSError as error:
+                report_bind_error(error)
+                self.end(1)
 
     def on_serving(self, message: ipc.Serving) -> None:
         load = self.load
@@ -231,7 +244,7 @@ class Supervisor:
         if self.loader.is_fresh and message.failure["refusal"]:
             # The project refuses to start, with sys.exit(): whatever starts it should know at once.
             print(message.failure["refusal"], file=sys.stderr)
-            self.exit_status, self.is_ending = 1, True
+            self.end(1)
         self.load.fail(message.failure)
 
     def report_failure(self) -> None:
@@ -263,24 +276,12 @@ class Supervisor:
             self.status.touch(message.files)
             self.endpoints.broadcast()
 
-    def on_checks(self, message: ipc.Checks) -> None:
-        """Print what the checks found, unless they found the same the last time; show errors in the page too."""
-        if message.text != self.checks:
-            self.checks = message.text
-            self.terminal.say(self.checks or "System checks: no issues left.")
-        if message.is_serious:
-            self.show("System checks", self.checks)
-
-    def show(self, title: str, text: str) -> None:
-        self.load.notice = {"title": title, "text": text}
-        self.endpoints.broadcast()
-
     def on_installed(self, locks: list[str], error: str) -> None:
         """Start from nothing in the new environment, or keep the old one."""
         names = self.terminal.names(locks)
         if error:
             self.terminal.say(f"{names} could not be installed. The server keeps the packages it has.\n{error}")
-            self.show(f"{names} could not be installed", error)
+            self.notices.show(f"{names} could not be installed", error)
         else:
             self.loader.start(locks)
 

@@ -57,7 +57,10 @@ class Server:
             ("", 0), WSGIRequestHandler, ipv6=self.command.use_ipv6, bind_and_activate=False
         )
         http.socket.close()
-        http.server_name, http.server_port = self.command.addr, self.snapshotter.orders.port
+        port = int(self.command.port)
+        if self.snapshotter.orders.is_fresh:
+            self.send(ipc.Address(self.command.addr, port, self.command.use_ipv6))
+        http.server_name, http.server_port = self.command.addr, port or self.snapshotter.orders.port
         http.setup_environ()
         is_wanted = getattr(settings, "DEVSERVER_BROWSER", True)
         http.set_app(Inject(handler, self.snapshotter.orders.version) if is_wanted else handler)
@@ -88,7 +91,7 @@ class Server:
         if orders.debugger:
             debugger.join(orders.debugger)
         if orders.is_fresh:
-            self.command.on_bind(orders.port)
+            self.command.on_bind(self.http.server_port)
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
         hosts = [str(host) for host in settings.ALLOWED_HOSTS if host]
         self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor, hosts))

@@ -1,13 +1,15 @@
 """What someone who knows Django's own server would not expect."""
 
 import json
+import signal
 import socket
+import sys
 import threading
 import time
 
 import pytest
 
-from .site import IS_INSTALLED
+from .site import IS_INSTALLED, free_port
 
 THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True, name='own').start()\n"
 RUNSERVER = """
@@ -81,7 +83,67 @@ def test_a_replaced_process_that_is_stuck_is_ended_from_outside(fresh_site):
 # ---- how it is started
 
 
+def test_a_debugger_in_front_of_manage_py_gets_djangos_server(fresh_site):
+    pytest.importorskip("debugpy", reason="debugpy is not installed")
+    site = fresh_site
+    address = f"127.0.0.1:{free_port()}"
+    site.start(command=[sys.executable, "-m", "debugpy", "--listen", address, "manage.py"], wait=False)
+
+    site.until(lambda: site.get() == (200, b"0000"), 40)
+
+    assert "DEVSERVER_DEBUGPY" in site.log.read_text()
+    assert "Traceback" not in site.log.read_text()
+
+
+def test_nohup_is_honoured(fresh_site):
+    site = fresh_site.start(command=["nohup", sys.executable, "manage.py"])
+
+    site.process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+
+    assert site.get() == (200, b"0000")
+
+
+def test_the_default_port_of_a_subclass(fresh_site):
+    site = fresh_site
+    for name in ("management/", "management/commands/"):
+        site.write(f"blog/{name}__init__.py", "")
+    site.write("blog/management/commands/runserver.py", RUNSERVER.format(port=site.port))
+    site.edit("config/settings.py", '"django_fast_reload", ', '"blog", "django_fast_reload", ')
+    site.edit("config/settings.py", '"blog", "shop"', '"shop"')
+    site.address = "--no-color"  # in place of address and port
+
+    site.start()
+
+    assert site.get() == (200, b"0000")
+    site.edit("blog/views.py", '"0000"', '"0001"')
+    assert site.get() == (200, b"0001")
+    assert f"http://127.0.0.1:{site.port}/" in site.log.read_text()
+
+
+def test_an_obstacle_is_said_once(fresh_site):
+    site = fresh_site
+    site.edit("blog/models.py", "class Post", f"{THREAD}class Post")
+    site.start()
+
+    for number in range(3):
+        site.edit("blog/models.py", "class Post", f"X{number} = 1\nclass Post")
+        assert site.get() == (200, b"0000")
+
+    assert site.log.read_text().count("no snapshot can be taken") == 1
+
+
 # ---- what pages show, and to whom
+
+
+def test_an_unknown_placeholder_of_the_editors_link_stays(site):
+    site.edit("config/settings.py", "DEBUG = True", 'DEBUG = True\nDEVSERVER_EDITOR = "own://{place}{path}:{line}{"')
+    assert site.get() == (200, b"0000")
+    site.edit("blog/views.py", "import os", "import oss")
+
+    status, page = site.get(accept="text/html")
+
+    assert (status, b'href="own://{place}/' in page) == (500, True)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example"])
