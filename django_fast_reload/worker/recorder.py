@@ -125,7 +125,7 @@ class Recorder:
             self.send(ipc.Debugging())
 
     def opened(self, path: str, flags: int) -> None:
-        path = self.project.locate(os.path.abspath(path))
+        path = self.project.locate(os.path.abspath(path), data=True)
         if path is None:
             return
         if flags & WRITES:

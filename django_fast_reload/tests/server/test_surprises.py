@@ -206,6 +206,19 @@ def test_its_own_pages_may_start_it_from_nothing(site):
 # ---- what start-up read, and what it left
 
 
+@pytest.mark.parametrize("place", [".envs/.local/app.env", "../.env", ".env"])
+def test_what_start_up_reads_counts_wherever_it_lies(fresh_site, place):
+    site = fresh_site
+    site.write(place, "one")
+    site.edit("config/settings.py", 'WORD = "settings"', f"WORD = (BASE_DIR / {place!r}).read_text()")
+    site.start()
+    assert '"settings": "one"' in site.text("/state")
+
+    site.write(place, "two")
+
+    assert '"settings": "two"' in site.text("/state")
+
+
 @pytest.mark.parametrize("name", ["blog/views.py", "config/settings.py"])
 def test_what_an_import_makes_for_its_process_goes_with_it(fresh_site, name):
     site = fresh_site
