@@ -219,6 +219,20 @@ def test_what_start_up_reads_counts_wherever_it_lies(fresh_site, place):
     assert '"settings": "two"' in site.text("/state")
 
 
+def test_compiled_modules_do_not_pile_up(fresh_site, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    site = fresh_site.start(TMPDIR=str(folder))
+    [bytecode] = folder.iterdir()
+    before = len(list(bytecode.iterdir()))
+
+    for number in range(5):
+        site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
+        assert site.text() == f"{number + 1:04}"
+
+    assert len(list(bytecode.iterdir())) == before
+
+
 @pytest.mark.parametrize("name", ["blog/views.py", "config/settings.py"])
 def test_what_an_import_makes_for_its_process_goes_with_it(fresh_site, name):
     site = fresh_site
