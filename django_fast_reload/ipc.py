@@ -15,7 +15,7 @@ RIGHTS_SIZE = socket.CMSG_LEN(4 * array("i").itemsize)  # bytes; no message has 
 IN_MEMORY = b"\0"  # in place of a larger message: its last descriptor is of the memory that holds it
 Socket = socket.socket  # as it is before the project, in which gevent may replace it
 DRAIN_TIMEOUT = 30  # seconds that a request may still take after its code has been replaced
-EDITOR = "vscode://file{path}:{line}"
+EDITOR = "vscode://file{path}:{line}:{column}"
 
 
 # ---- supervisor to worker
@@ -107,7 +107,7 @@ class Serving(NamedTuple):
     """The project is loaded and connections are welcome."""
 
     url: str = ""  # of the site, where the project says it
-    editor: str = EDITOR  # link to a line, with {path}, {where} and {line}
+    editor: str = EDITOR  # link to a line, with {path}, {where}, {line} and {column}
     allowed_hosts: list[str] = []  # of the settings
 
 
@@ -187,20 +187,24 @@ class DebuggerFailed(NamedTuple):
 
 
 class Frame(TypedDict):
-    """A place in the developer's own code."""
+    """A place in the code."""
 
     path: str
     where: str  # the path relative to the project's root
     line: int
+    column: int  # from 1
+    end: int  # column after the last that is meant
     name: str  # of the function
     source: list  # [number, text] of the lines around
+    library: str  # whose code it is; empty for the developer's own
 
 
 class Failure(TypedDict):
     """An error of the project, as pages and the terminal show it."""
 
     title: str
-    path: str  # of the first frame; empty where there is none
+    hint: str  # what is likely to fix it; empty where nobody knows
+    path: str  # of the first frame of the developer's own; empty where there is none
     where: str
     line: int
     frames: list[Frame]  # innermost first
@@ -209,7 +213,7 @@ class Failure(TypedDict):
 
 
 def plain_failure(text: str) -> Failure:
-    return Failure(title=text, path="", where="", line=0, frames=[], text=text, refusal="")
+    return Failure(title=text, hint="", path="", where="", line=0, frames=[], text=text, refusal="")
 
 
 Message = tuple  # one of these

@@ -42,7 +42,8 @@ class Terminal:
 
     def failed(self, failure: Failure) -> None:
         place = f"{failure['where']}:{failure['line']}: " if failure["path"] else ""
-        self.say(f"{place}{failure['title']}\nFix it and save: the server is still running.")
+        hint = f"\n{failure['hint']}" if failure["hint"] else ""
+        self.say(f"{place}{failure['title']}{hint}\nFix it and save: the server is still running.")
 
     def watches_exhausted(self) -> None:
         if not self.is_limit_reported:
