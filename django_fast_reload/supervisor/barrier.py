@@ -64,13 +64,18 @@ class Barrier:
         self.is_paused = False  # accepts no connections: there are too few descriptors
         loop.register(listener, selectors.EVENT_READ, self.accept)
 
-    def move(self, address: str, port: int, ipv6: bool) -> None:
-        """Accept connections somewhere else from here on. Raises OSError where that can't be."""
-        listener = listen(address, port, ipv6)
+    def move(self, address: str, port: int, ipv6: bool) -> bool:
+        """Accept connections somewhere else from here on; report an error and return False where that can't be."""
+        try:
+            listener = listen(address, port, ipv6)
+        except OSError as error:
+            report_bind_error(error)
+            return False
         self.loop.unregister(self.listener)
         self.listener.close()
         self.listener = listener
         self.loop.register(listener, selectors.EVENT_READ, self.accept)
+        return True
 
     def accept(self) -> None:
         # All that are there: where the files are compared for each request, once is enough for these.
@@ -141,6 +146,10 @@ class Barrier:
         if connection in self.silent:  # Else it was closed while this event waited for its turn.
             self.forget_silent(connection)
             self.expect_request(connection)
+
+    def all(self) -> list[socket.socket]:
+        """Return the connections that nobody has been sent."""
+        return [*self.silent, *self.waiting]
 
     def take_back(self, connections: list[socket.socket]) -> None:
         """Let connections wait again that a process did not receive before it ended."""

@@ -27,10 +27,10 @@ class Inheritance:
     changed: list[str] = field(default_factory=list)  # files that the next load is for
 
     @classmethod
-    def of(cls, barrier, held: list[socket.socket], bytecode: str, changed: list[str]) -> "Inheritance":
+    def of(cls, listener, connections, held, bytecode: str, changed: list[str]) -> "Inheritance":
         """Build it from sockets."""
-        fds = [[sock.fileno() for sock in sockets] for sockets in ([*barrier.silent, *barrier.waiting], held)]
-        return cls(barrier.listener.fileno(), *fds, bytecode, changed)
+        fds = [[sock.fileno() for sock in sockets] for sockets in (connections, held)]
+        return cls(listener.fileno(), *fds, bytecode, changed)
 
     def set_inheritable(self, inheritable: bool) -> None:
         for fd in (self.fd, *self.connections, *self.held):

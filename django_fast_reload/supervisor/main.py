@@ -31,7 +31,6 @@ from .terminal import Terminal
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
 TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration: it stays idle with thousands of files
 RETRY = 0.005  # seconds until a busy process is asked again
-MAX_PATHS = 500  # in one message
 CRASH = "The process that loads the project ended by itself: a crash, or os._exit()."
 
 
@@ -171,8 +170,7 @@ class Supervisor:
         if broken:
             self.loader.resume(broken)
         elif self.loader.is_serving:
-            # Django forgets all templates for one that changed; a message can't hold any number.
-            news = [path for path in paths if path.startswith(self.files.folders)][:MAX_PATHS]
+            news = [path for path in paths if path.startswith(self.files.folders)]
             if news and self.live.send(ipc.Changed(news)):
                 self.load.unanswered = set(news)
             else:
@@ -183,7 +181,7 @@ class Supervisor:
         self.terminal.say("Another version of django_fast_reload was installed: switching to it.")
         self.loader.lineage.retire()
         held = [*self.loader.lineage.sockets(), *self.endpoints.unread(), *self.held.sockets]
-        inheritance = Inheritance.of(self.barrier, held, self.loader.bytecode, changed)
+        inheritance = Inheritance.of(self.barrier.listener, self.barrier.all(), held, self.loader.bytecode, changed)
         if error := handover.replace(self.plan, self.environment, inheritance):
             self.terminal.say(f"The new version could not be started, so the old one stays: {error}")
 
@@ -220,10 +218,7 @@ class Supervisor:
         if wanted != {name: self.plan[name] for name in wanted}:
             self.plan |= wanted
             self.loader.port = message.port
-            try:
-                self.barrier.move(**wanted)
-            except OSError as error:
-                report_bind_error(error)
+            if not self.barrier.move(**wanted):
                 self.end(1)
 
     def on_serving(self, message: ipc.Serving) -> None:

@@ -49,7 +49,7 @@ class Site:
         self.endpoints = Endpoints(self.loop, self.status, self.retry)
         self.current = self.live = None
         self.barrier = Barrier(
-            self.listener, self.loop, self.endpoints, lambda: self.current, self.is_broken, lambda: 0
+            self.listener, self.loop, self.endpoints, lambda since: self.current, self.is_broken, lambda: 0
         )
         self.clients = []
 
@@ -85,6 +85,7 @@ class Site:
         while events := self.loop.select(0.02):
             for key, _ in events:
                 key.data()
+            self.barrier.let_in()
 
     def close(self):
         for sock in [*self.clients, self.listener, *self.barrier.silent, *self.barrier.waiting]:

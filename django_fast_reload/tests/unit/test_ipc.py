@@ -104,7 +104,7 @@ def test_a_line_that_is_not_complete_is_left_for_later():
 
 def test_a_message_of_any_size_arrives_with_its_descriptors():
     ours, theirs = ipc.pair()
-    message = ipc.Folders(["/folder" * 1000] * 100)
+    message = ipc.Folders(["/folder" * 1000] * 100, [])
     with ours, theirs:
         ipc.send(ours, message, ours.fileno())
 

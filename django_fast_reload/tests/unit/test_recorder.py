@@ -6,7 +6,7 @@ import pytest
 
 from ... import ipc
 from ...journal import Journal
-from ...observation import FILE, LIST, observe
+from ...observation import FILE, LINK, LIST, observe
 from ...project_paths import ProjectPaths
 from ...worker.recorder import Recorder
 
@@ -68,6 +68,7 @@ def test_a_file_behind_a_link_is_noted_as_well(recorder, supervisor, tmp_path):
     recorder.audit("open", ("link.json", "r", 0))
 
     assert recorded(recorder, supervisor) == [
+        [LINK, f"{tmp_path}/link.json", "data.json"],
         [FILE, f"{tmp_path}/data.json", value],
         [FILE, f"{tmp_path}/link.json", value],
     ]
