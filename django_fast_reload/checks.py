@@ -7,6 +7,8 @@ from django.core.checks import Error, Warning
 from django.core.management import get_commands, load_command_class
 from django.core.management.commands.runserver import Command as DjangoCommand
 
+from . import takeover
+
 OWN = __name__.rpartition(".")[0]
 
 
@@ -17,21 +19,23 @@ def check_runserver(app_configs, **kwargs):
     owner = get_commands()["runserver"]
     found = type(load_command_class(owner, "runserver"))
     messages = []
-    if not issubclass(found, import_module(f"{OWN}.management.commands.runserver").Command):
-        messages.append(
-            Error(
-                f"There is no fast reload: `runserver` comes from {owner}, the first app that has one.",
-                hint=f'In INSTALLED_APPS, move "{entry(OWN)}" to the line before "{entry(owner)}".',
-                id="fast_reload.E001",
-            )
-        )
     if found.inner_run is not DjangoCommand.inner_run:
         app = owner_of(found.inner_run.__module__)
+        if worker := takeover.current_worker():
+            worker.decline(f"There is no fast reload: {app} brings a server of its own.")
         messages.append(
             Warning(
                 f"There is no fast reload: {app} brings a server of its own, which is used instead.",
                 hint=f'Remove "{entry(app)}" from INSTALLED_APPS while DEBUG is on, unless you need its server.',
                 id="fast_reload.W001",
+            )
+        )
+    elif not issubclass(found, import_module(f"{OWN}.management.commands.runserver").Command):
+        messages.append(
+            Error(
+                f"There is no fast reload: `runserver` comes from {owner}, the first app that has one.",
+                hint=f'In INSTALLED_APPS, move "{entry(OWN)}" to the line before "{entry(owner)}".',
+                id="fast_reload.E001",
             )
         )
     return messages

@@ -10,9 +10,12 @@ import socket
 from array import array
 from typing import NamedTuple, TypedDict
 
-MAX_MESSAGE = 192 * 1024  # bytes; the kernel's default send buffer holds 208 KiB
+MAX_MESSAGE = 96 * 1024  # bytes in one datagram; the kernel's default send buffer holds 208 KiB
 RIGHTS_SIZE = socket.CMSG_LEN(4 * array("i").itemsize)  # bytes; no message has more than four descriptors
-EDITOR = "vscode://file{path}:{line}"
+IN_MEMORY = b"\0"  # in place of a larger message: its last descriptor is of the memory that holds it
+Socket = socket.socket  # as it is before the project, in which gevent may replace it
+DRAIN_TIMEOUT = 30  # seconds that a request may still take after its code has been replaced
+EDITOR = "vscode://file{path}:{line}:{column}"
 
 
 # ---- supervisor to worker
@@ -41,6 +44,15 @@ class Changed(NamedTuple):
     """Files changed that are no part of the process: templates, translations. The worker answers with Handled."""
 
     files: list[str]
+
+
+class Retire(NamedTuple):
+    """Another process takes over: finish the requests under way, then end.
+
+    A worker whose supervisor is gone does the same.
+    """
+
+    position: int  # of the snapshot that goes on; what was made before it still serves
 
 
 class Stop(NamedTuple):
@@ -83,11 +95,20 @@ class Obstacle(NamedTuple):
     reason: str
 
 
+class Address(NamedTuple):
+    """Where the project wants to be served: a subclass of the command may have defaults of its own."""
+
+    address: str
+    port: int
+    ipv6: bool
+
+
 class Serving(NamedTuple):
     """The project is loaded and connections are welcome."""
 
     url: str = ""  # of the site, where the project says it
-    editor: str = EDITOR  # link to a line, with {path}, {where} and {line}
+    editor: str = EDITOR  # link to a line, with {path}, {where}, {line} and {column}
+    allowed_hosts: list[str] = []  # of the settings
 
 
 class Failed(NamedTuple):
@@ -142,6 +163,7 @@ class Draining(NamedTuple):
     """A replaced process still has requests to finish. It also tells the sender whether the supervisor lives."""
 
     requests: int
+    is_debugged: bool = False  # someone sits in a debugger, which has all the time there is
 
 
 # ---- holder of debugpy's port to supervisor
@@ -165,20 +187,24 @@ class DebuggerFailed(NamedTuple):
 
 
 class Frame(TypedDict):
-    """A place in the developer's own code."""
+    """A place in the code."""
 
     path: str
     where: str  # the path relative to the project's root
     line: int
+    column: int  # from 1
+    end: int  # column after the last that is meant
     name: str  # of the function
     source: list  # [number, text] of the lines around
+    library: str  # whose code it is; empty for the developer's own
 
 
 class Failure(TypedDict):
     """An error of the project, as pages and the terminal show it."""
 
     title: str
-    path: str  # of the first frame; empty where there is none
+    hint: str  # what is likely to fix it; empty where nobody knows
+    path: str  # of the first frame of the developer's own; empty where there is none
     where: str
     line: int
     frames: list[Frame]  # innermost first
@@ -187,22 +213,30 @@ class Failure(TypedDict):
 
 
 def plain_failure(text: str) -> Failure:
-    return Failure(title=text, path="", where="", line=0, frames=[], text=text, refusal="")
+    return Failure(title=text, hint="", path="", where="", line=0, frames=[], text=text, refusal="")
 
 
 Message = tuple  # one of these
 KINDS = {
     kind.__name__: kind
     for kind in (
-        Orders, Connection, Changed, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Serving, Failed, Declined,
-        Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady, DebuggerAttached,
-        DebuggerFailed,
+        Orders, Connection, Changed, Retire, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Address, Serving,
+        Failed, Declined, Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady,
+        DebuggerAttached, DebuggerFailed,
     )
 }  # fmt: skip
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return adopt(ours.detach()), adopt(theirs.detach())
+
+
+def adopt(fd: int) -> socket.socket:
+    """Return the socket of a descriptor, without the default timeout that a project may have set for its own."""
+    sock = Socket(fileno=fd)
+    sock.settimeout(None)
+    return sock
 
 
 def encode(message: Message) -> bytes:
@@ -219,45 +253,39 @@ def send(sock: socket.socket, message: Message, *fds: int, flags: int = 0) -> No
 
     Raises OSError where the other side is gone, BlockingIOError where `flags` forbid to wait for it.
     """
+    data = encode(message)
+    if len(data) > MAX_MESSAGE:
+        memory = os.memfd_create("message")
+        try:
+            os.write(memory, data)
+            send_data(sock, IN_MEMORY, (*fds, memory), flags)
+        finally:
+            os.close(memory)
+    else:
+        send_data(sock, data, fds, flags)
+
+
+def send_data(sock: socket.socket, data: bytes, fds: tuple[int, ...], flags: int) -> None:
     # Not socket.send_fds() and recv_fds(): in Python 3.12 and 3.13 they ignore their flags.
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
-    sock.sendmsg([encode(message)], rights, flags)
+    sock.sendmsg([data], rights, flags)
 
 
-def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
-    """Return the next message and its descriptors; None in place of the message where the other side is gone."""
+def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[int]]:
+    """Return the next message and its descriptors; None in place of the message where the other side is gone.
+
+    Raises BlockingIOError where there is none and `flags` forbid to wait for it.
+    """
     fds = array("i")
     try:
         # Without CLOEXEC every program that the project starts would hold its clients' connections open.
-        data, rights, _, _ = sock.recvmsg(MAX_MESSAGE, RIGHTS_SIZE, socket.MSG_CMSG_CLOEXEC)
+        data, rights, _, _ = sock.recvmsg(MAX_MESSAGE, RIGHTS_SIZE, flags | socket.MSG_CMSG_CLOEXEC)
     except ConnectionError:
         return None, []
     for _, _, found in rights:
         fds.frombytes(found)
+    if data == IN_MEMORY:
+        with open(fds.pop(), "rb") as memory:
+            memory.seek(0)
+            data = memory.read()
     return (decode(data) if data else None), list(fds)
-
-
-class Journal:
-    """Lists in memory that two processes share: what one writes the other can read even where the writer has ended.
-
-    Unlike a message it wakes nobody: waking the other side at each import took a fifth of the time of a reload.
-    """
-
-    def __init__(self, fd: int | None = None):
-        self.fd = os.memfd_create("journal") if fd is None else fd
-        self.position = 0
-
-    def write(self, items: list) -> None:
-        os.write(self.fd, json.dumps(items).encode() + b"\n")
-
-    def read(self) -> list:
-        """Return the items written since the last call."""
-        data = b""
-        while part := os.pread(self.fd, MAX_MESSAGE, self.position + len(data)):
-            data += part
-        lines = data[: data.rfind(b"\n") + 1]
-        self.position += len(lines)
-        return [item for line in lines.splitlines() for item in json.loads(line)]
-
-    def close(self) -> None:
-        os.close(self.fd)

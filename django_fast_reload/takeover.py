@@ -13,6 +13,8 @@ FLAGS = {
 OPTIONS = {"--settings", "--pythonpath"}  # each followed by a value
 PROGRAMS = {os.path.realpath(os.path.join(prefix, "bin")) for prefix in (sys.prefix, sys.base_prefix)}
 WORKER = "_fast_reload.worker.main"
+REPLACES = {"gevent", "eventlet"}  # may have replaced parts of the standard library
+FLAGS_WITH_VALUE = {"-X", "-W", "--check-hash-based-pycs"}  # of the interpreter
 ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[\w.-]+):)?(\d+)")
 
 
@@ -27,6 +29,8 @@ def take_over(argv: list[str]) -> None:
     address = parse(argv[2:])
     plan = address and make_plan(*address)
     if plan:
+        if not REPLACES.isdisjoint(sys.modules):
+            restart_under_supervisor(*address)  # Its sockets and selectors may not be Python's own any more.
         from .supervisor.main import supervise
 
         sys.exit(supervise(plan, initial_environment()))
@@ -69,7 +73,9 @@ def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
     flags, target = start[1:at], start[at]
     as_module = target.startswith("-m") or flags[-1:] == ["-m"]
     if as_module:
-        flags, target = [flag for flag in flags if flag != "-m"], target.removeprefix("-m")
+        flags, target = flags[: -1 if flags[-1:] == ["-m"] else None], target.removeprefix("-m")
+    if not are_flags(flags):
+        return None
     return {
         "address": address,
         "port": port,
@@ -79,6 +85,24 @@ def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
         "argv": [target, *arguments],
         "root": os.getcwd() if as_module else root_of(target),
     }
+
+
+def are_flags(words: list[str]) -> bool:
+    """Tell whether these are options of the interpreter, and not another program that runs this one."""
+    rest = iter(words)
+    for word in rest:
+        if word in FLAGS_WITH_VALUE:
+            next(rest, None)
+        elif not word.startswith("-") or word.startswith(("-m", "-c")):
+            return False
+    return True
+
+
+def why_unclear() -> str:
+    """Say why `make_plan` has none."""
+    if "debugpy" in sys.modules:
+        return "debugpy runs this program. For a debugger across reloads, set DEVSERVER_DEBUGPY=5678 instead."
+    return f"It is not clear how to start {sys.argv[0]} again: {sys.orig_argv}."
 
 
 def root_of(script: str) -> str:

@@ -29,7 +29,7 @@ def recent(address: str, port: int) -> list[Reload] | None:
         return None
     client = HTTPConnection(address, port, timeout=TIMEOUT)
     try:
-        client.request("GET", STATUS)
+        client.request("GET", STATUS, headers={"Host": "localhost"})  # the only name it surely knows
         history = json.loads(client.getresponse().read())["history"][-SHOWN:]
         longest = max((each["ms"] for each in history if each["files"]), default=0) or 1
         return [

@@ -23,6 +23,7 @@
     if (now.state === "broken") showFailure(now.failure, now.editor);
     else if (now.notice) show(now.notice.title, now.notice.text);
     else hide();
+    linkFrames(now.editor);
     const news = now.touched.filter(([time]) => time > seen);
     if (!news.length) return;
     seen = news.at(-1)[0];
@@ -84,15 +85,31 @@
     document.documentElement.append(box);
   }
 
+  function place(editor, { path, where, line, column }) {
+    return editor.replace("{path}", encodeURI(path)).replace("{where}", encodeURI(where)).replace("{line}", line)
+      .replace("{column}", column);
+  }
+
+  // Django's own page for an error of a request names files and lines; let them open the editor too.
+  function linkFrames(editor) {
+    for (const code of document.querySelectorAll("#traceback .frame > code.fname")) {
+      const line = Number(/line (\d+)/.exec(code.nextSibling?.textContent)?.[1]);
+      if (!line || code.querySelector("a")) continue;
+      const link = element("a", code.textContent);
+      link.href = place(editor, { path: link.textContent, where: link.textContent, line, column: 1 });
+      code.replaceChildren(link);
+    }
+  }
+
   function showFailure(failure, editor) {
     const more = [];
-    for (const frame of failure.frames.slice(0, 1)) {
+    if (failure.hint) more.push(element("p", failure.hint));
+    for (const frame of failure.frames.filter((frame) => !frame.library).slice(0, 1)) {
       const link = element("a", `${frame.where}:${frame.line}`);
-      link.href = editor.replace("{path}", encodeURI(frame.path)).replace("{where}", encodeURI(frame.where))
-        .replace("{line}", frame.line);
+      link.href = place(editor, frame);
       const source = element("pre");
       for (const [number, text] of frame.source) {
-        source.append(element("span", `${String(number).padStart(4)}  ${text}\n`, number === frame.line ? "here" : ""));
+        source.append(element("span", `${String(number).padStart(4)}  ${text}`, number === frame.line ? "here" : ""));
       }
       more.push(link, source);
     }
@@ -109,7 +126,8 @@
       overflow: auto; box-sizing: border-box; padding: 1.25rem; border-radius: 12px; background: #161618; color: #e6e6ea;
       font: 14px/1.5 system-ui, sans-serif; box-shadow: 0 8px 40px #0008; border: 1px solid #444; }
     h1 { font-size: 1.1rem; margin: 0 2rem .75rem 0; color: #ff8a80; white-space: pre-wrap; overflow-wrap: anywhere; }
-    a { color: #9ecbff; } .here { background: #4a1f22; display: inline-block; min-width: 100%; }
+    p { margin: 0 0 .75rem; } a { color: #9ecbff; }
+    pre span { display: block; min-width: max-content; } pre .here { background: #4a1f22; }
     pre { font: 12px/1.6 ui-monospace, monospace; margin: .5rem 0 0; overflow-x: auto; color: #bbb; }
     button { float: right; font: inherit; font-size: 1.2rem; color: inherit; background: none; border: 0; cursor: pointer; }
   `;

@@ -2,6 +2,8 @@
 
 import html
 import os
+import re
+from itertools import groupby
 from string import Template
 from urllib.parse import quote
 
@@ -15,28 +17,69 @@ def read(name: str) -> str:
 
 PAGE = Template(read("error.html"))
 CLIENT = read("client.js")
+KIND = re.compile(r"([\w.]+): ")  # of the error, ahead of its message
+PLACEHOLDER = re.compile(r"\{(path|where|line|column)\}")
 
 
 def error_page(failure: Failure, headers: dict[str, str], editor: str, version: str) -> tuple[str, str]:
     """Return content type and body: a page for a browser, the traceback as text for anything else."""
     if "text/html" not in headers.get("accept", ""):
-        return "text/plain", f"{failure['title']}\n\n{failure['text']}"
-    frames = "".join(frame_html(frame, editor) for frame in failure["frames"])
+        return "text/plain", "\n\n".join(filter(None, (failure["title"], failure["hint"], failure["text"])))
+    groups = groupby(failure["frames"], key=lambda frame: bool(frame["library"]))
+    frames = "".join((folded if is_library else own)(list(group), editor) for is_library, group in groups)
+    kind = KIND.match(failure["title"])
+    message = failure["title"][kind.end() :] if kind else failure["title"]
+    first, _, rest = message.partition("\n")
     page = PAGE.substitute(
         title=html.escape(failure["title"]),
+        kind=html.escape(kind[1]) if kind else "Error",
+        message=html.escape(first),
+        rest=f"<pre class=rest>{html.escape(rest)}</pre>" if rest.strip() else "",
+        hint=f"<p class=hint>{html.escape(failure['hint'])}</p>" if failure["hint"] else "",
         frames=frames,
         text=html.escape(failure["text"]),
-        open="" if frames else " open",
+        open="" if failure["path"] else " open",
         version=version,
     )
     return "text/html", page
 
 
-def frame_html(frame: Frame, editor: str) -> str:
-    lines = "".join(
-        f"<span{' class=here' * (number == frame['line'])}><i>{number}</i>{html.escape(text)}</span>"
+def own(frames: list[Frame], editor: str) -> str:
+    return "".join(f"<h2>{place(frame, editor)}</h2><pre>{lines(frame)}</pre>" for frame in frames)
+
+
+def folded(frames: list[Frame], editor: str) -> str:
+    """Return frames of libraries, which are read when one's own do not explain it."""
+    names = " and ".join(dict.fromkeys(frame["library"] for frame in frames))
+    calls = "1 call" if len(frames) == 1 else f"{len(frames)} calls"
+    items = "".join(
+        f"<li>{place(frame, editor)}<code>{html.escape(text.strip())}</code></li>"
+        for frame in frames
+        for _, text in frame["source"] or [[0, ""]]
+    )
+    return f"<details class=folded><summary>{calls} in {html.escape(names)}</summary><ol>{items}</ol></details>"
+
+
+def place(frame: Frame, editor: str) -> str:
+    values = {name: quote(str(frame[name])) for name in ("path", "where", "line", "column")}
+    link = html.escape(PLACEHOLDER.sub(lambda match: values[match[1]], editor))
+    name = f" in {html.escape(frame['name'])}" if frame["name"] not in ("", "<module>") else ""
+    return f'<a href="{link}">{html.escape(frame["where"])}:{frame["line"]}</a>{name}'
+
+
+def lines(frame: Frame) -> str:
+    return "".join(
+        f"<span class=here><i>{number}</i>{marked(text, frame)}</span>"
+        if number == frame["line"]
+        else f"<span><i>{number}</i>{html.escape(text)}</span>"
         for number, text in frame["source"]
     )
-    link = html.escape(editor.format(path=quote(frame["path"]), where=quote(frame["where"]), line=frame["line"]))
-    name = f" in {html.escape(frame['name'])}" if frame["name"] not in ("", "<module>") else ""
-    return f'<h2><a href="{link}">{html.escape(frame["where"])}:{frame["line"]}</a>{name}</h2><pre>{lines}</pre>'
+
+
+def marked(text: str, frame: Frame) -> str:
+    """Return a line with the part that the error is about underlined, unless that is all of it."""
+    start, end = frame["column"] - 1, frame["end"] - 1
+    if end <= start or text[start:end].strip() == text.strip():
+        return html.escape(text)
+    before, part, after = map(html.escape, (text[:start], text[start:end], text[end:]))
+    return f"{before}<u>{part}</u>{after}"

@@ -81,9 +81,10 @@ class Body:
 
 
 def is_page(response, headers, environ) -> bool:
-    """Tell whether a response is a whole HTML page, in memory and not compressed."""
+    """Tell whether a response is a whole HTML page to be shown, in memory and not compressed."""
     names = {name.lower(): value for name, value in headers}
     is_html = names.get("content-type", "").startswith("text/html") and "content-encoding" not in names
+    is_html = is_html and not names.get("content-disposition", "").lower().startswith("attachment")
     return is_html and getattr(response, "streaming", True) is False and environ["REQUEST_METHOD"] != "HEAD"
 
 

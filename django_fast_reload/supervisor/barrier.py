@@ -1,13 +1,15 @@
 """Connections wait here until the live process is made of the files as they are."""
 
 import errno
+import os
+import resource
 import selectors
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
 
-from ..ipc import Connection
 from .endpoints import Endpoints, is_reserved
 from .handles import Worker
 
@@ -17,6 +19,11 @@ BIND_ERRORS = {
     errno.EADDRINUSE: "That port is already in use.",
     errno.EADDRNOTAVAIL: "That IP address can't be assigned to.",
 }
+RESERVED = 24  # descriptors that connections leave for processes, snapshots and files
+
+
+def report_bind_error(error: OSError) -> None:
+    print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
 
 
 def listen(address: str, port: int, ipv6: bool) -> socket.socket:
@@ -35,6 +42,7 @@ class Barrier:
     current: called for each connection, with the time of the last request; returns the live process if it is made of
         the files as they were then.
     is_broken: tells whether it is known that the project does not load.
+    unreceived: tells the number of connections that processes were sent and have not received.
     """
 
     def __init__(
@@ -44,29 +52,80 @@ class Barrier:
         endpoints: Endpoints,
         current: Callable[[float], Worker | None],
         is_broken: Callable[[], bool],
+        unreceived: Callable[[], int],
     ):
         self.listener, self.loop, self.endpoints = listener, loop, endpoints
-        self.current, self.is_broken = current, is_broken
-        self.silent: set[socket.socket] = set()  # connections without a request so far
+        self.current, self.is_broken, self.unreceived = current, is_broken, unreceived
+        self.silent: dict[socket.socket, None] = {}  # connections without a request so far, in order
         self.waiting: deque[socket.socket] = deque()
         self.arrived = 0.0
+        self.limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED
+        self.highest = 0  # descriptor of a connection so far
+        self.is_paused = False  # accepts no connections: there are too few descriptors
         loop.register(listener, selectors.EVENT_READ, self.accept)
+
+    def move(self, address: str, port: int, ipv6: bool) -> bool:
+        """Accept connections somewhere else from here on; report an error and return False where that can't be."""
+        try:
+            listener = listen(address, port, ipv6)
+        except OSError as error:
+            report_bind_error(error)
+            return False
+        self.loop.unregister(self.listener)
+        self.listener.close()
+        self.listener = listener
+        self.loop.register(listener, selectors.EVENT_READ, self.accept)
+        return True
 
     def accept(self) -> None:
         # All that are there: where the files are compared for each request, once is enough for these.
-        for _ in range(BACKLOG):
+        for _ in range(BACKLOG if self.highest < self.limit else 1):
+            is_full = self.highest >= self.limit and self.is_full()
+            if is_full and not self.make_room() and (self.waiting or self.unreceived()):
+                self.pause()
+                return
             try:
                 connection, _ = self.listener.accept()
-            except OSError:
-                return  # No more, the client has gone, or there is no descriptor left: the next round tries again.
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self.pause()
+                return  # No more, or the client has gone.
+            self.highest = max(self.highest, connection.fileno())
             self.expect_request(connection)
+
+    def pause(self) -> None:
+        """Leave clients in the kernel's queue until there are descriptors again."""
+        self.is_paused = True
+        self.loop.unregister(self.listener)
+
+    def is_full(self) -> bool:
+        """Tell whether few descriptors are left: a new one gets the lowest number that is free."""
+        try:
+            lowest = os.dup(self.listener.fileno())
+        except OSError:
+            return True
+        os.close(lowest)
+        return lowest >= self.limit
+
+    def make_room(self) -> bool:
+        """Close a connection that nobody waits for; return whether there was one."""
+        for connection in self.silent:
+            self.forget_silent(connection)
+            connection.close()
+            return True
+        return self.endpoints.close_oldest_stream()
+
+    def go_on(self) -> None:
+        if self.is_paused and not (self.is_full() and (self.waiting or self.unreceived())):
+            self.is_paused = False
+            self.loop.register(self.listener, selectors.EVENT_READ, self.accept)
 
     def expect_request(self, connection: socket.socket) -> None:
         """Go on only when the request itself is here: browsers open connections long before."""
         try:
             start = connection.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
-            self.silent.add(connection)
+            self.silent[connection] = None
             self.loop.register(connection, selectors.EVENT_READ, lambda: self.on_readable(connection))
             return
         except OSError:
@@ -79,19 +138,32 @@ class Barrier:
             self.waiting.append(connection)  # The loop lets it in, when it has taken in the files' events.
             self.arrived = time.monotonic()
 
-    def on_readable(self, connection: socket.socket) -> None:
+    def forget_silent(self, connection: socket.socket) -> None:
         self.loop.unregister(connection)
-        self.silent.discard(connection)
-        self.expect_request(connection)
+        del self.silent[connection]
+
+    def on_readable(self, connection: socket.socket) -> None:
+        if connection in self.silent:  # Else it was closed while this event waited for its turn.
+            self.forget_silent(connection)
+            self.expect_request(connection)
+
+    def all(self) -> list[socket.socket]:
+        """Return the connections that nobody has been sent."""
+        return [*self.silent, *self.waiting]
+
+    def take_back(self, connections: list[socket.socket]) -> None:
+        """Let connections wait again that a process did not receive before it ended."""
+        self.waiting.extendleft(reversed(connections))
 
     def let_in(self) -> None:
         """Hand the waiting connections to the live process, or answer them with the error."""
+        self.go_on()
         while self.waiting:
             live = self.current(self.arrived)
             if live is not None:
-                if not live.send(Connection(), self.waiting[0].fileno()):
+                if not live.hand_over(self.waiting[0]):
                     return
-                self.waiting.popleft().close()
+                self.waiting.popleft()
             elif self.is_broken():
                 self.endpoints.serve(self.waiting.popleft())
             else:

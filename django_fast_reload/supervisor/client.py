@@ -1,13 +1,12 @@
-"""HTTP with one client, as far as the supervisor needs it."""
+"""HTTP with one client, as far as the supervisor needs it. Nothing here waits for the client."""
 
-import json
 import socket
 import time
 
 MAX_HEADERS = 64 * 1024  # bytes
 REQUEST_TIMEOUT = 20.0  # seconds that a client gets to send its request
-READ_TIMEOUT = 2.0  # seconds that it then gets to read the answer
-WRITE_TIMEOUT = 0.5  # seconds that one write may block
+READ_TIMEOUT = 2.0  # seconds that it then gets to read the answer, or a part of it
+EVENT_TIMEOUT = 10.0  # seconds that it gets to read an event; a browser whose connection is closed opens another
 
 
 class Client:
@@ -16,9 +15,10 @@ class Client:
     def __init__(self, connection: socket.socket):
         self.connection = connection
         self.data = b""
-        self.since = time.monotonic()
-        self.answered = 0.0
-        self.is_streaming = self.is_gone = False
+        self.unsent = b""  # what the kernel did not take so far
+        self.news = b""  # the latest event, while one before it is unsent
+        self.since = time.monotonic()  # when it last did what it was waited for
+        self.is_answered = self.is_streaming = self.is_known = self.is_gone = False
 
     def read(self) -> tuple[str, str, dict[str, str]] | None:
         """Return method, path and headers (names in lower case) once, as soon as they are complete."""
@@ -29,22 +29,23 @@ class Client:
         except OSError:
             data = b""
         self.is_gone = not data
-        if self.is_gone or self.answered:
+        if self.is_gone or self.is_answered:
             return None  # A body that nobody reads would make the kernel reset the connection.
         self.data += data
         head, end, _ = self.data.partition(b"\r\n\r\n")
         if not end:
             self.is_gone = len(self.data) > MAX_HEADERS
             return None
-        self.answered = time.monotonic()
+        self.is_answered, self.since = True, time.monotonic()
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = [*first.split(" "), "", ""][:3]
         headers = (line.partition(":") for line in lines)
         return method, path.partition("?")[0], {name.lower(): value.strip() for name, _, value in headers}
 
     def is_over(self, now: float) -> bool:
-        since, timeout = (self.answered, READ_TIMEOUT) if self.answered else (self.since, REQUEST_TIMEOUT)
-        return not self.is_streaming and now - since > timeout
+        if self.is_streaming:
+            return bool(self.unsent) and now - self.since > EVENT_TIMEOUT
+        return now - self.since > (READ_TIMEOUT if self.is_answered else REQUEST_TIMEOUT)
 
     def send(self, status: str, content_type: str, body: str) -> None:
         data = body.encode(errors="replace")  # A path may hold bytes that are no text.
@@ -52,24 +53,33 @@ class Client:
             f"HTTP/1.1 {status}\r\nContent-Type: {content_type}; charset=utf-8\r\nContent-Length: {len(data)}\r\n"
             "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
         )
-        self.write(head.encode() + data)
-        try:
-            self.connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.is_gone = True
+        self.unsent = head.encode() + data
+        self.flush()
 
-    def stream(self, state: dict) -> None:
+    def stream(self, event: bytes) -> None:
         """Keep the connection for server-sent events."""
         self.is_streaming = True
-        self.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n")
-        self.push(state)
+        self.unsent = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n"
+        self.push(event)
 
-    def push(self, state: dict) -> None:
-        self.write(f"retry: 300\ndata: {json.dumps(state)}\n\n".encode())
+    def push(self, event: bytes) -> None:
+        """Send an event; to a client that has not read the one before, only the last of those that follow."""
+        self.news = event
+        if not self.unsent:
+            self.since = time.monotonic()
+        self.flush()
 
-    def write(self, data: bytes) -> None:
-        self.connection.settimeout(WRITE_TIMEOUT)
+    def flush(self) -> None:
+        """Send as much as the kernel takes now."""
         try:
-            self.connection.sendall(data)
+            while self.unsent or self.news:
+                if not self.unsent:
+                    self.unsent, self.news = self.news, b""
+                self.unsent = self.unsent[self.connection.send(self.unsent, socket.MSG_DONTWAIT) :]
+                self.since = time.monotonic()
+            if self.is_answered and not self.is_streaming:
+                self.connection.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            pass
         except OSError:
             self.is_gone = True

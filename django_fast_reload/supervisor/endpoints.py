@@ -8,9 +8,14 @@ from collections.abc import Callable
 
 from ..page.error_page import CLIENT, error_page
 from .client import Client
+from .hosts import is_known, is_same_origin
 from .status import Status
 
 PREFIX = b"/__devserver__/"
+REFUSED = (
+    "The development server shows errors and takes orders at localhost and at the names in ALLOWED_HOSTS only, "
+    "and takes orders only from its own pages.\n"
+)
 
 
 def is_reserved(start: bytes) -> bool:
@@ -23,33 +28,46 @@ class Endpoints:
 
     def __init__(self, loop: selectors.BaseSelector, status: Status, on_retry: Callable[[], None]):
         self.loop, self.status, self.on_retry = loop, status, on_retry
-        self.clients: set[Client] = set()
+        self.clients: dict[Client, None] = {}  # in the order in which they came
 
     def serve(self, connection: socket.socket) -> None:
         client = Client(connection)
-        self.clients.add(client)
-        self.loop.register(connection, selectors.EVENT_READ, lambda: self.on_readable(client))
-        self.on_readable(client)
+        self.clients[client] = None
+        self.loop.register(connection, selectors.EVENT_READ, lambda: self.on_ready(client))
+        self.on_ready(client)
 
-    def on_readable(self, client: Client) -> None:
+    def on_ready(self, client: Client) -> None:
+        if client.unsent:
+            client.flush()
         request = client.read()
         if request is not None:
             self.answer(client, *request)
+        self.wait_for(client)
+
+    def wait_for(self, client: Client) -> None:
+        """Go on when the client writes, or reads what is unsent; close the connection where it has gone."""
         if client.is_gone:
             self.close(client)
+        elif client in self.clients:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.unsent else 0)
+            self.loop.modify(client.connection, events, lambda: self.on_ready(client))
 
     def answer(self, client: Client, method: str, path: str, headers: dict[str, str]) -> None:
         status = self.status
-        if not is_reserved(f"{method} {path}".encode()):
+        client.is_known = is_known(headers.get("host", ""), status.allowed_hosts)
+        is_own = is_reserved(f"{method} {path}".encode())
+        if is_own and path.endswith("/events"):
+            client.stream(event(status.state(client.is_known)))
+        elif is_own and path.endswith("/client.js"):
+            client.send("200 OK", "text/javascript", CLIENT)
+        elif not client.is_known or (method == "POST" and is_own and not is_same_origin(headers)):
+            client.send("403 Forbidden" if is_own else "500 Internal Server Error", "text/plain", REFUSED)
+        elif not is_own:
             page = error_page(status.loader.load.failure, headers, status.editor, status.loader.version)
             client.send("500 Internal Server Error", *page)
-        elif path.endswith("/events"):
-            client.stream(status.state())
-        elif path.endswith("/client.js"):
-            client.send("200 OK", "text/javascript", CLIENT)
         elif path.endswith("/status"):
             client.send("200 OK", "application/json", json.dumps(status.report()))
-        elif path.endswith("/retry") and method == "POST" and headers.get("sec-fetch-site") != "cross-site":
+        elif path.endswith("/retry") and method == "POST":
             self.on_retry()
             client.send("202 Accepted", "text/plain", "Starting from nothing.\n")
         else:
@@ -57,15 +75,27 @@ class Endpoints:
 
     def broadcast(self) -> None:
         """Send the status to the open pages."""
+        events = {is_known: event(self.status.state(is_known)) for is_known in (True, False)}
         for client in list(self.clients):
             if client.is_streaming:
-                client.push(self.status.state())
-            if client.is_gone:
+                client.push(events[client.is_known])
+                self.wait_for(client)
+
+    def unread(self) -> list[socket.socket]:
+        """Return the connections of clients that still read an answer."""
+        return [client.connection for client in self.clients if not client.is_streaming]
+
+    def close_oldest_stream(self) -> bool:
+        """Close the connection of the page that has listened longest; return whether there was one."""
+        for client in self.clients:
+            if client.is_streaming:
                 self.close(client)
+                return True
+        return False
 
     def close(self, client: Client) -> None:
         if client in self.clients:
-            self.clients.discard(client)
+            del self.clients[client]
             self.loop.unregister(client.connection)
             client.connection.close()
 
@@ -73,3 +103,8 @@ class Endpoints:
         now = time.monotonic()
         for client in [client for client in self.clients if client.is_over(now)]:
             self.close(client)
+
+
+def event(state: dict) -> bytes:
+    """Return a server-sent event."""
+    return f"retry: 300\ndata: {json.dumps(state)}\n\n".encode()

@@ -12,7 +12,8 @@ from .dependencies import Dependencies
 from .inotify import ISDIR, OVERFLOW, RENAMING, Watcher, is_native
 from .settling import Settling
 
-GIT_LOCK_AGE = 10.0  # seconds after which .git/index.lock was left behind by a git that died
+GIT_QUIET = 0.5  # seconds without an event after which git, which still has .git/index.lock, changes no files
+GIT_TIMEOUT = 10.0  # seconds after which a change no longer waits for git, whatever happens
 GIT_POLL = 0.005  # seconds
 SCAN_PAUSE = 10  # pause between scans of all templates and static files, as a multiple of the last scan's duration
 SKIPPED = {".git", ".hg", ".svn", *INSTALLED}  # folders without templates
@@ -41,7 +42,7 @@ class Files:
         self.below: dict[str, tuple] = {}  # signatures of all files in `folders`, where no event tells of them
         self.unread: list[tuple[str, str]] = []
         self.began = self.swept = self.next_scan = 0.0
-        self.git_lock = git_lock(project.root)
+        self.git_lock, self.ignored_lock = git_lock(project.root), None
 
     def add_records(self, records: list) -> None:
         """Take in what a process used, and look whether that is still so: it may have changed meanwhile."""
@@ -210,11 +211,19 @@ class Files:
         return left if left > 0 else GIT_POLL
 
     def is_git_busy(self) -> bool:
-        try:
-            status = os.stat(self.git_lock)
-        except OSError:
+        """Tell whether git is in the middle of a checkout.
+
+        `git commit` has the lock for as long as its editor is open, and a git that died for ever: after one wait in
+        which nothing happened, the same lock is not waited for again.
+        """
+        lock = stat_of(self.git_lock)
+        if not lock or lock == self.ignored_lock:
             return False
-        return time.time() - status.st_mtime < GIT_LOCK_AGE
+        now = time.monotonic()
+        if now < self.settling.last + GIT_QUIET and now < self.settling.first + GIT_TIMEOUT:
+            return True
+        self.ignored_lock = lock
+        return False
 
 
 def walk(folder: str, root: str, follow: bool, above: tuple = ()) -> Iterator[tuple[str, list[str], list[str]]]:

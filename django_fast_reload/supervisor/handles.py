@@ -5,10 +5,12 @@ import os
 import socket
 import sys
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from .. import ipc
+from ..journal import Journal
 from ..package import MAIN
 
 
@@ -17,10 +19,13 @@ class Worker:
     """The process that loads the project, then answers its requests."""
 
     sock: socket.socket
-    journal: ipc.Journal  # what it has used
+    journal: Journal  # what it has used
     pid: int = 0
+    pidfd: int = -1
     is_serving: bool = False
     is_debugged: bool = False  # someone sits in a debugger while it loads
+    connections: deque[socket.socket] = field(default_factory=deque)  # sent to it, and perhaps not received yet
+    received: int = 0  # number of connections before these
 
     def send(self, message, *fds: int) -> bool:
         """Send without waiting; return False where it is too busy to listen, or gone."""
@@ -30,9 +35,33 @@ class Worker:
             return False
         return True
 
+    def hand_over(self, connection: socket.socket) -> bool:
+        if not self.send(ipc.Connection(), connection.fileno()):
+            return False
+        self.connections.append(connection)
+        return True
+
+    def release(self) -> None:
+        """Close the connections that it has received: only it answers them."""
+        while self.connections and self.received < self.journal.received:
+            self.connections.popleft().close()
+            self.received += 1
+
+    def follow(self, pid: int) -> None:
+        """Note that another process goes on, and open its pidfd; -1 where it is gone, or Linux older than 5.3."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+        self.pid = pid
+        try:
+            self.pidfd = os.pidfd_open(pid)
+        except OSError:
+            self.pidfd = -1
+
     def close(self) -> None:
         self.sock.close()
         self.journal.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
 
 
 @dataclass(eq=False)
@@ -55,8 +84,11 @@ class Snapshot:
     def resume(self, orders: ipc.Orders) -> Worker | None:
         """Let a copy go on; return it, or None where the snapshot is gone."""
         self.is_warm = False
-        ours, theirs = ipc.pair()
-        worker = Worker(ours, ipc.Journal())
+        try:
+            ours, theirs = ipc.pair()
+            worker = Worker(ours, Journal())
+        except OSError:
+            return None  # There is no descriptor left.
         with theirs:
             try:
                 ipc.send(self.sock, orders, theirs.fileno(), worker.journal.fd, flags=socket.MSG_DONTWAIT)
@@ -81,7 +113,7 @@ def spawn(plan: dict, environment: dict[bytes, bytes], orders: ipc.Orders, packa
     package: digest of this package; the worker ends at once if it was started from another version.
     """
     ours, theirs = ipc.pair()
-    worker = Worker(ours, ipc.Journal())
+    worker = Worker(ours, Journal())
     with theirs:
         theirs.set_inheritable(True)
         os.set_inheritable(worker.journal.fd, True)
@@ -92,7 +124,8 @@ def spawn(plan: dict, environment: dict[bytes, bytes], orders: ipc.Orders, packa
             **{name: plan[name] for name in ("root", "as_module", "argv")},
         }
         command = [sys.executable, *plan["flags"], MAIN, "load", json.dumps(what)]
-        worker.pid = os.posix_spawn(sys.executable, command, {**environment, b"RUN_MAIN": b"true"})
+        pid = os.posix_spawn(sys.executable, command, {**environment, b"RUN_MAIN": b"true"})
         os.set_inheritable(worker.journal.fd, False)
+        worker.follow(pid)
     ipc.send(ours, orders)
     return worker

@@ -2,7 +2,9 @@
 
 import selectors
 import socket
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 
 from .. import ipc
@@ -10,6 +12,7 @@ from .dependencies import Dependencies
 from .handles import Snapshot, Worker, spawn
 from .shutdown import kill, stop_all
 
+END_TIMEOUT = ipc.DRAIN_TIMEOUT + 10  # seconds after which a replaced process is killed: something keeps it
 MAX_HOT = 8  # files that were edited last and get a snapshot of their own
 MAX_SNAPSHOTS = 16
 MAX_MEMORY = 512 << 20  # bytes that all snapshots may hold of their own
@@ -23,12 +26,13 @@ class Lineage:
 
     on_message: Callable  # called with each message of the live process
     on_end: Callable[[Worker], None]  # called with the live process when it has ended by itself
+    on_lost: Callable[[list[socket.socket]], None]  # called with connections that an ended process never received
 
     def __init__(self, plan: dict, environment: dict[bytes, bytes], package: str, loop: selectors.BaseSelector):
         self.plan, self.environment, self.package, self.loop = plan, environment, package, loop
         self.dependencies = Dependencies()
         self.live: Worker | None = None
-        self.retired: set[Worker] = set()
+        self.retired: dict[Worker, float] = {}  # with the time at which each is killed
         self.snapshots: list[Snapshot] = []
         self.hot: list[str] = []
         self.late: dict[str, None] = {}  # modules that requests imported, in order
@@ -72,21 +76,75 @@ class Lineage:
     def attach(self, worker: Worker) -> None:
         self.live = worker
         self.loop.register(worker.sock, selectors.EVENT_READ, lambda: self.on_readable(worker))
+        self.watch_end(worker)
+
+    def watch_end(self, worker: Worker) -> None:
+        """Notice the end of the process itself: its socket stays open while a program that it started holds it."""
+        if worker.pidfd >= 0:
+            self.loop.register(worker.pidfd, selectors.EVENT_READ, lambda: self.on_exit(worker))
+
+    def ignore_end(self, worker: Worker) -> None:
+        if worker.pidfd >= 0:
+            self.loop.unregister(worker.pidfd)
 
     def on_readable(self, worker: Worker) -> None:
-        message, fds = ipc.receive(worker.sock)
+        with suppress(BlockingIOError):
+            self.take_message(worker)
+
+    def on_exit(self, worker: Worker) -> None:
+        """Take what the process said before it ended; then forget it."""
+        try:
+            while worker.sock.fileno() >= 0:
+                self.take_message(worker)
+        except BlockingIOError:
+            self.forget(worker)
+
+    def take_message(self, worker: Worker) -> None:
+        """Take the next message. Raises BlockingIOError where there is none."""
+        if worker.sock.fileno() < 0:
+            return  # It was forgotten while this event waited for its turn.
+        message, fds = ipc.receive(worker.sock, socket.MSG_DONTWAIT)
         if message is None:
             self.forget(worker)
         elif worker not in self.retired:
-            if isinstance(message, ipc.SnapshotTaken):
-                self.add(Snapshot(socket.socket(fileno=fds[0]), message.holder, message.position, message.before))
+            if isinstance(message, ipc.SnapshotTaken) and fds:  # There may be no descriptor left.
+                self.add(Snapshot(ipc.adopt(fds[0]), message.holder, message.position, message.before))
             if isinstance(message, (ipc.SnapshotTaken, ipc.Resumed)):
-                worker.pid = message.pid
+                self.ignore_end(worker)
+                worker.follow(message.pid)
+                self.watch_end(worker)
             self.on_message(message)
+        elif isinstance(message, ipc.Draining) and message.is_debugged:
+            self.retired[worker] = time.monotonic() + END_TIMEOUT
+
+    def kill_stuck(self) -> None:
+        """Kill the replaced processes that should have ended: code that keeps the interpreter's lock stops them."""
+        for worker, deadline in self.retired.items():
+            if time.monotonic() > deadline:
+                kill(worker.pid)
+
+    def release(self) -> None:
+        """Let go of the connections that processes have received."""
+        for worker in self.workers():
+            worker.release()
+
+    def unreceived(self) -> int:
+        """Return the number of connections that processes were sent and have not received."""
+        return sum(len(worker.connections) for worker in self.workers())
+
+    def sockets(self) -> list[socket.socket]:
+        """Return the sockets of replaced processes, which still work while these are open."""
+        return [worker.sock for worker in self.retired]
+
+    def workers(self) -> list[Worker]:
+        return [*self.retired, *([self.live] if self.live else ())]
 
     def forget(self, worker: Worker) -> None:
         self.loop.unregister(worker.sock)
-        self.retired.discard(worker)
+        self.ignore_end(worker)
+        self.retired.pop(worker, None)
+        worker.release()
+        self.on_lost(list(worker.connections))
         if worker is self.live:
             # It may have ended in the middle of an import: what it used until then is in its journal.
             self.on_message(ipc.Recorded())
@@ -94,13 +152,18 @@ class Lineage:
             self.on_end(worker)
         worker.close()
 
-    def retire(self) -> None:
-        """End the live process: at once while it loads, after the requests it has when it serves."""
+    def retire(self, position: int = 0) -> None:
+        """End the live process: at once while it loads, after the requests it has when it serves.
+
+        position: as for `resume`; 0 where the next process starts from nothing.
+        """
         worker, self.live = self.live, None
         if worker is None:
             return
         if worker.is_serving:
-            self.retired.add(worker)
+            self.retired[worker] = time.monotonic() + END_TIMEOUT
+            kept = [snapshot.position for snapshot in self.snapshots if snapshot.position <= position]
+            worker.send(ipc.Retire(max(kept, default=0)))
             worker.sock.shutdown(socket.SHUT_WR)
         else:
             kill(worker.pid)

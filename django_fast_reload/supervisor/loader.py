@@ -27,12 +27,19 @@ class Loader:
         self.is_fresh = bytecode is None  # nothing has been served yet
         self.is_watched = False  # the folders that Django wants watched are known
 
-    def connect(self, on_message: Callable, on_worker_end: Callable, on_replaced: Callable[[list[str]], None]) -> None:
-        """Say what to call: for the first two see Lineage.
+    def connect(
+        self,
+        on_message: Callable,
+        on_worker_end: Callable,
+        on_lost: Callable,
+        on_replaced: Callable[[list[str]], None],
+    ) -> None:
+        """Say what to call: for the first three see Lineage.
 
         on_replaced: called with the changed files where another version of this package has to go on.
         """
-        self.lineage.on_message, self.lineage.on_end, self.on_replaced = on_message, on_worker_end, on_replaced
+        self.lineage.on_message, self.lineage.on_end, self.lineage.on_lost = on_message, on_worker_end, on_lost
+        self.on_replaced = on_replaced
 
     @property
     def is_serving(self) -> bool:
@@ -49,7 +56,13 @@ class Loader:
         if self.package.is_replaced():
             self.on_replaced(changed)
         self.begin(changed)
-        self.lineage.start(self.orders())
+        self.launch()
+
+    def launch(self) -> None:
+        try:
+            self.lineage.start(self.orders())
+        except OSError as error:
+            self.load.fail(ipc.plain_failure(f"No process could be started: {error}. Save a file to try again."))
 
     def resume(self, broken: dict[str, int]) -> None:
         """Replace the live process by one that uses what is there now.
@@ -59,17 +72,18 @@ class Loader:
         changed = sorted(broken)
         if self.package.is_touched() and self.package.is_replaced():
             self.on_replaced(changed)
-        self.begin(changed)
+        position = min(broken.values())
+        self.begin(changed, position)
         self.lineage.heat(changed)
-        before = self.lineage.resume(min(broken.values()), self.orders())
+        before = self.lineage.resume(position, self.orders())
         if before is None:
-            self.lineage.start(self.orders())
+            self.launch()
         else:
             self.load.before = before
 
-    def begin(self, changed: list[str]) -> None:
+    def begin(self, changed: list[str], position: int = 0) -> None:
         """Let go of the live process and note what the next one is for."""
-        self.lineage.retire()
+        self.lineage.retire(position)
         self.load = Load(self.load.number + 1, changed)
 
     def on_configured(self, _) -> None:

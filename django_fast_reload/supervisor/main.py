@@ -13,7 +13,7 @@ from .. import ipc
 from ..bytecode_folder import remove_folder
 from ..project_paths import ProjectPaths
 from . import handover
-from .barrier import BIND_ERRORS, Barrier, listen
+from .barrier import Barrier, listen, report_bind_error
 from .debugger import Debugger
 from .dotenv import DotEnv, restart_command
 from .endpoints import Endpoints
@@ -23,14 +23,14 @@ from .handover import Inheritance
 from .installer import Installer
 from .load import Load
 from .loader import Loader
+from .notices import Notices
 from .shutdown import become_reaper, reap
 from .status import Status
 from .terminal import Terminal
 
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
-TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration
+TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration: it stays idle with thousands of files
 RETRY = 0.005  # seconds until a busy process is asked again
-MAX_PATHS = 500  # in one message
 CRASH = "The process that loads the project ended by itself: a crash, or os._exit()."
 
 
@@ -40,27 +40,29 @@ def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
     try:
         listener = inherited.listener() or listen(plan["address"], plan["port"], plan["ipv6"])
     except OSError as error:
-        print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
+        report_bind_error(error)
         return 1
     return Supervisor(plan, environment, listener, inherited).run()
 
 
 class Supervisor:
     def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket, inherited: Inheritance):
-        self.plan, self.environment, self.listener, self.inherited = plan, environment, listener, inherited
+        self.plan, self.environment, self.inherited = plan, environment, inherited
         self.loop = selectors.EpollSelector()
         self.terminal = Terminal(plan["root"])
         self.loader = Loader(plan, environment, self.loop, listener.getsockname()[1], inherited.bytecode)
-        self.loader.connect(self.on_message, self.on_worker_end, self.hand_over)
         self.files = Files(ProjectPaths(plan["root"]), self.loader.lineage.dependencies)
         self.status = Status(self.loader, self.files, self.terminal)
         self.endpoints = Endpoints(self.loop, self.status, on_retry=self.loader.start)
-        self.barrier = Barrier(listener, self.loop, self.endpoints, self.current, self.is_known_broken)
+        unreceived = self.loader.lineage.unreceived
+        self.barrier = Barrier(listener, self.loop, self.endpoints, self.current, self.is_known_broken, unreceived)
+        self.loader.connect(self.on_message, self.on_worker_end, self.barrier.take_back, self.hand_over)
         self.installer = Installer(self.files.project.root, environment, self.loop, self.on_installed)
         self.debugger = Debugger(environment, self.loop, self.terminal, self.on_debugger)
         self.dotenv = DotEnv(self.files.project.root, environment)
         self.held = handover.Held(self.loop, inherited.held)
-        self.checks, self.next_tick = "", time.monotonic() + TICK
+        self.notices = Notices(self.loader, self.terminal, self.endpoints)
+        self.next_tick = time.monotonic() + TICK
         self.exit_status, self.is_ending, self.is_waiting_reported = 0, False, False
         for fd in inherited.connections:
             self.barrier.expect_request(socket.socket(fileno=fd))
@@ -98,21 +100,22 @@ class Supervisor:
         self.examine()
         self.report_failure()
         self.barrier.let_in()
+        self.loader.lineage.release()
         if time.monotonic() >= self.next_tick:
             self.tick()
 
-    def end(self) -> None:
-        self.is_ending = True
+    def end(self, status: int = 0) -> None:
+        self.exit_status, self.is_ending = status, True
 
     def stop(self) -> None:
-        self.listener.close()
+        self.barrier.listener.close()
         self.loader.lineage.stop()
         remove_folder(self.loader.bytecode)
 
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""
         waits = [self.next_tick - time.monotonic(), self.files.wait(), self.load.report_in()]
-        if self.barrier.waiting and self.loader.is_serving:
+        if self.barrier.is_paused or (self.barrier.waiting and self.loader.is_serving):
             waits.append(RETRY)
         return max(0.0, min(wait for wait in waits if wait is not None))
 
@@ -123,9 +126,9 @@ class Supervisor:
         if self.files.watcher.full:
             self.terminal.watches_exhausted()
         self.endpoints.close_idle()
+        self.loader.lineage.kill_stuck()
         if not self.installer.pid:
             reap()
-        # A project of thousands of files is scanned less often, which keeps the idle server idle.
         self.next_tick = started + max(TICK, TICK_PAUSE * (time.monotonic() - started))
 
     # ---- the barrier
@@ -159,15 +162,14 @@ class Supervisor:
         if locks := self.installer.install_changed(paths):
             names = self.terminal.names(locks)
             self.terminal.say(f"{names} changed: installing.")
-            self.show(f"{names} changed", "Installing the requirements.")
+            self.notices.show(f"{names} changed", "Installing the requirements.")
         if self.dotenv.path in paths and (variables := self.dotenv.changed_outside()):
             self.terminal.say(f".env: the change of {', '.join(variables)} needs a restart. {restart_command()}")
         broken = self.files.dependencies.broken_by(paths, is_retry=self.load.failure is not None)
         if broken:
             self.loader.resume(broken)
         elif self.loader.is_serving:
-            # Django forgets all templates for one that changed; a message can't hold any number.
-            news = [path for path in paths if path.startswith(self.files.folders)][:MAX_PATHS]
+            news = [path for path in paths if path.startswith(self.files.folders)]
             if news and self.live.send(ipc.Changed(news)):
                 self.load.unanswered = set(news)
             else:
@@ -177,11 +179,8 @@ class Supervisor:
         """Become the supervisor of the version that was installed. Returns only where that is impossible."""
         self.terminal.say("Another version of django_fast_reload was installed: switching to it.")
         self.loader.lineage.retire()
-        unanswered = [*self.barrier.silent, *self.barrier.waiting]
-        busy = [worker.sock for worker in self.loader.lineage.retired]
-        busy += [client.connection for client in self.endpoints.clients if not client.is_streaming]
-        held = [*busy, *self.held.sockets]
-        inheritance = Inheritance.of(self.listener, unanswered, held, self.loader.bytecode, changed)
+        held = [*self.loader.lineage.sockets(), *self.endpoints.unread(), *self.held.sockets]
+        inheritance = Inheritance.of(self.barrier.listener, self.barrier.all(), held, self.loader.bytecode, changed)
         if error := handover.replace(self.plan, self.environment, inheritance):
             self.terminal.say(f"The new version could not be started, so the old one stays: {error}")
 
@@ -190,6 +189,7 @@ class Supervisor:
     def on_message(self, message) -> None:
         self.take_records()
         handler = {
+            ipc.Address: self.on_address,
             ipc.Serving: self.on_serving,
             ipc.Failed: self.on_failed,
             ipc.Debugging: self.on_debugging,
@@ -198,7 +198,7 @@ class Supervisor:
             ipc.Folders: self.on_folders,
             ipc.Handled: self.on_handled,
             ipc.Used: self.loader.lineage.warm_up,
-            ipc.Checks: self.on_checks,
+            ipc.Checks: self.notices.on_checks,
             ipc.Declined: self.on_declined,
         }.get(type(message))
         if handler is not None:
@@ -209,9 +209,17 @@ class Supervisor:
         self.loader.is_watched = True
         self.files.watch_below(message.folders, message.static)
 
+    def on_address(self, message: ipc.Address) -> None:
+        wanted = message._asdict()
+        if wanted != {name: self.plan[name] for name in wanted}:
+            self.plan |= wanted
+            self.loader.port = message.port
+            if not self.barrier.move(**wanted):
+                self.end(1)
+
     def on_serving(self, message: ipc.Serving) -> None:
         load = self.load
-        self.status.editor = message.editor
+        self.status.editor, self.status.allowed_hosts = message.editor, message.allowed_hosts
         self.live.is_serving, self.live.is_debugged = True, False
         load.succeed()
         self.status.remember()
@@ -227,7 +235,7 @@ class Supervisor:
         if self.loader.is_fresh and message.failure["refusal"]:
             # The project refuses to start, with sys.exit(): whatever starts it should know at once.
             print(message.failure["refusal"], file=sys.stderr)
-            self.exit_status, self.is_ending = 1, True
+            self.end(1)
         self.load.fail(message.failure)
 
     def report_failure(self) -> None:
@@ -259,24 +267,12 @@ class Supervisor:
             self.status.touch(message.files)
             self.endpoints.broadcast()
 
-    def on_checks(self, message: ipc.Checks) -> None:
-        """Print what the checks found, unless they found the same the last time; show errors in the page too."""
-        if message.text != self.checks:
-            self.checks = message.text
-            self.terminal.say(self.checks or "System checks: no issues left.")
-        if message.is_serious:
-            self.show("System checks", self.checks)
-
-    def show(self, title: str, text: str) -> None:
-        self.load.notice = {"title": title, "text": text}
-        self.endpoints.broadcast()
-
     def on_installed(self, locks: list[str], error: str) -> None:
         """Start from nothing in the new environment, or keep the old one."""
         names = self.terminal.names(locks)
         if error:
             self.terminal.say(f"{names} could not be installed. The server keeps the packages it has.\n{error}")
-            self.show(f"{names} could not be installed", error)
+            self.notices.show(f"{names} could not be installed", error)
         else:
             self.loader.start(locks)
 

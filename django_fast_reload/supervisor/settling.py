@@ -17,8 +17,10 @@ class Settling:
         self.ready: set[str] = set()
         self.pending: dict[str, float] = {}  # path: time when it counts as written
         self.since: dict[str, float] = {}
+        self.first = self.last = 0.0  # when the first and the last of these were touched
 
     def note(self, path: str, mask: int, now: float) -> None:
+        self.first, self.last = self.first if self else now, now
         empty = is_empty(path)
         if mask & DONE and not empty:
             self.pending.pop(path, None)

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Iterable
 
 from .. import ipc
 from .handles import Snapshot, Worker
@@ -36,7 +37,7 @@ def reap() -> bool:
     return True
 
 
-def stop_all(live: Worker | None, snapshots: list[Snapshot], retired: set[Worker]) -> None:
+def stop_all(live: Worker | None, snapshots: list[Snapshot], retired: Iterable[Worker]) -> None:
     """End every process: the live one may run its exit handlers, within the time of grace."""
     for snapshot in snapshots:
         snapshot.sock.close()

@@ -4,13 +4,14 @@ import os
 import time
 from collections import deque
 
-from ..ipc import EDITOR
+from ..ipc import EDITOR, plain_failure
 from ..package import VERSION
 from .files import Files
 from .loader import Loader
 from .terminal import Terminal
 
 MAX_HISTORY = 50
+UNKNOWN = "The code does not load. Open this page at localhost, or at a name in ALLOWED_HOSTS, to see why."
 
 
 class Status:
@@ -19,6 +20,7 @@ class Status:
     def __init__(self, loader: Loader, files: Files, terminal: Terminal):
         self.loader, self.files, self.name = loader, files, terminal.name
         self.editor = EDITOR
+        self.allowed_hosts: list[str] = []  # as the project's settings name them
         self.touched: deque[list] = deque(maxlen=MAX_HISTORY)  # [time, path] of templates and static files
         self.history: deque[dict] = deque(maxlen=MAX_HISTORY)
 
@@ -39,14 +41,14 @@ class Status:
             }
         )
 
-    def state(self) -> dict:
-        """Return what an open page gets with each event."""
+    def state(self, is_known: bool = True) -> dict:
+        """Return what an open page gets with each event; without any source where its host is not known."""
         load = self.loader.load
         return {
             "version": self.loader.version,
             "state": "broken" if load.failure else "serving" if self.loader.is_serving else "loading",
-            "failure": load.failure,
-            "notice": load.notice,
+            "failure": load.failure if is_known else load.failure and plain_failure(UNKNOWN),
+            "notice": load.notice if is_known else None,
             "touched": list(self.touched),
             "editor": self.editor,
         }

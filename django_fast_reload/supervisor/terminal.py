@@ -15,6 +15,7 @@ class Terminal:
     def __init__(self, root: str):
         self.root = root
         self.is_limit_reported = False
+        self.obstacles: set[str] = set()  # reasons that were printed
 
     def name(self, path: str) -> str:
         return os.path.relpath(path, self.root) if path.startswith("/") else path
@@ -41,7 +42,8 @@ class Terminal:
 
     def failed(self, failure: Failure) -> None:
         place = f"{failure['where']}:{failure['line']}: " if failure["path"] else ""
-        self.say(f"{place}{failure['title']}\nFix it and save: the server is still running.")
+        hint = f"\n{failure['hint']}" if failure["hint"] else ""
+        self.say(f"{place}{failure['title']}{hint}\nFix it and save: the server is still running.")
 
     def watches_exhausted(self) -> None:
         if not self.is_limit_reported:
@@ -55,6 +57,9 @@ class Terminal:
         self.say("The server process ended unexpectedly. Starting another one.")
 
     def obstacle(self, message: Obstacle) -> None:
+        if message.reason in self.obstacles:
+            return
+        self.obstacles.add(message.reason)
         where = f"From {self.name(message.before)} on" if message.before else "At the end"
         self.say(f"{where} no snapshot can be taken, so reloads start further back: {message.reason}.")
 
@@ -66,7 +71,9 @@ class Terminal:
         """
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.wakeup = read
-        before = {number: signal.signal(number, lambda *_: end()) for number in END_SIGNALS}
+        is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        numbers = [number for number in END_SIGNALS if not (number == signal.SIGHUP and is_nohup)]
+        before = {number: signal.signal(number, lambda *_: end()) for number in numbers}
         woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)  # See handover.py.
         modes = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None

@@ -1,4 +1,4 @@
-"""Compiled modules of the project, kept for as long as the server runs and named by their content.
+"""Compiled modules of the project, one file each, kept for as long as the server runs and compared by their content.
 
 Python's own .pyc files are valid while size and whole second of the source match, which two quick saves share.
 """
@@ -23,16 +23,18 @@ class Bytecode:
         if getattr(loader.source_to_code, "__func__", None) is not PLAIN:
             # An import hook makes of the source what it likes, and by settings of its own: typeguard, beartype, Hy.
             return loader.source_to_code(source, path)
-        name = f"{self.folder}/{digest(os.fsencode(path) + b'\0' + source)}"
+        name, content = f"{self.folder}/{digest(os.fsencode(path))}", digest(source).encode()
         try:
             with open(name, "rb", buffering=0) as file:
-                return marshal.loads(file.read())
+                data = file.read()
+            if data.startswith(content):
+                return marshal.loads(memoryview(data)[len(content) :])
         except (OSError, ValueError, EOFError):
             pass
         code = loader.source_to_code(source, path)
         try:
             with open(f"{name}.{os.getpid()}", "wb") as file:
-                file.write(marshal.dumps(code))
+                file.write(content + marshal.dumps(code))
             os.rename(f"{name}.{os.getpid()}", name)
         except OSError:
             pass  # A full disk costs time, nothing else.

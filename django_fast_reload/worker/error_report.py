@@ -1,4 +1,4 @@
-"""Describe an error of the project as data, the developer's own lines first."""
+"""Describe an error of the project as data, the innermost line first."""
 
 import linecache
 import os
@@ -7,12 +7,14 @@ import traceback
 
 from ..ipc import Failure, Frame
 from ..package import FOLDER as PACKAGE
-from ..project_paths import ProjectPaths
+from ..project_paths import INSTALLED, ProjectPaths
+from .hints import chain, hint
 
 AROUND = 5  # lines of source shown on each side
 MAX_MESSAGE = 8000  # characters
 MAX_TEXT = 4 * MAX_MESSAGE  # characters of the whole traceback
 MAX_FRAMES = 20
+MAX_LIBRARY_FRAMES = 60
 
 
 def describe(error: BaseException, project: ProjectPaths) -> Failure:
@@ -23,17 +25,20 @@ def describe(error: BaseException, project: ProjectPaths) -> Failure:
         error = error.__context__  # Django turns a CommandError into an exit.
     frames = []
     for link in chain(error):
-        frames += own_frames(link, project)
+        frames += frames_of(link, project)
     # manage.py, whatever its name, is in every traceback and says least.
     main = os.path.abspath(getattr(sys.modules["__main__"], "__file__", None) or "")
     frames.sort(key=lambda frame: frame["name"] == "<module>" and frame["path"] == main)
-    first = frames[0] if frames else {"path": "", "line": 0}
+    own = [frame for frame in frames if not frame["library"]][:MAX_FRAMES]
+    others = [frame for frame in frames if frame["library"]][:MAX_LIBRARY_FRAMES]
+    first = own[0] if own else {"path": "", "line": 0}
     return {
         "title": title(error),
+        "hint": next(filter(None, (hint(link, project) for link in chain(error))), ""),
         "path": first["path"],
         "line": first["line"],
         "where": os.path.relpath(first["path"], project.root) if first["path"] else "",
-        "frames": frames[:MAX_FRAMES],
+        "frames": [frame for frame in frames if frame in own or frame in others],
         "text": full_text(error)[-MAX_TEXT:],
         "refusal": refusal,
     }
@@ -49,31 +54,55 @@ def title(error: BaseException) -> str:
     return f"{type(error).__name__}: {message[:MAX_MESSAGE]}".removesuffix(": ")
 
 
-def chain(error: BaseException | None):
-    """Yield the error, then what caused it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def own_frames(error: BaseException, project: ProjectPaths) -> list[Frame]:
+def frames_of(error: BaseException, project: ProjectPaths) -> list[Frame]:
+    """Return the frames of one error, innermost first, without those of import and of this server."""
     frames = [
-        frame(summary.filename, summary.lineno, summary.name, project)
+        frame(summary.filename, summary.lineno, project, summary.name, *columns(summary))
         for summary in reversed(traceback.extract_tb(error.__traceback__))
-        if project.locate(os.path.abspath(summary.filename), code=True)
+        if not summary.filename.startswith(("<", PACKAGE + "/"))
     ]
     if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):
-        frames.insert(0, frame(error.filename, error.lineno or 1, "", project))
+        column = error.offset or 1
+        frames.insert(0, frame(error.filename, error.lineno or 1, project, "", column, error.end_offset or column))
     return frames
 
 
-def frame(path: str, line: int, name: str, project: ProjectPaths) -> Frame:
-    lines = range(max(1, line - AROUND), line + AROUND + 1)
+def columns(summary: traceback.FrameSummary) -> tuple[int, int]:
+    """Return the first column, from 1, and the one after the last: Python counts bytes."""
+    line = linecache.getline(summary.filename, summary.lineno).rstrip("\n").encode()
+    if summary.colno is None:
+        return 1, 1
+    end = summary.end_colno if summary.end_lineno == summary.lineno else len(line)
+    return tuple(len(line[:count].decode(errors="replace")) + 1 for count in (summary.colno, end))
+
+
+def frame(path: str, line: int, project: ProjectPaths, name: str, column: int, end: int) -> Frame:
+    path = os.path.abspath(path)
+    library = "" if project.locate(path, code=True) else library_of(path)
+    around = 0 if library else AROUND
+    lines = range(max(1, line - around), line + around + 1)
     source = [[number, linecache.getline(path, number).rstrip("\n")[:300]] for number in lines]
     while source and not source[-1][1]:
         source.pop()
-    path = os.path.abspath(path)
-    return {"path": path, "line": line, "name": name, "where": os.path.relpath(path, project.root), "source": source}
+    return {
+        "path": path,
+        "line": line,
+        "column": column,
+        "end": end,
+        "name": name,
+        "where": path if library else os.path.relpath(path, project.root),
+        "source": source,
+        "library": library,
+    }
+
+
+def library_of(path: str) -> str:
+    """Return the name of the package that a file belongs to."""
+    for folder in INSTALLED:
+        _, found, inside = path.rpartition(f"/{folder}/")
+        if found:
+            return inside.partition("/")[0].removesuffix(".py")
+    return "Python"
 
 
 def full_text(error: BaseException) -> str:

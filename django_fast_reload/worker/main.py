@@ -6,11 +6,11 @@ This starts as a fresh interpreter, so what it loads is what `python manage.py r
 import os
 import runpy
 import signal
-import socket
 import sys
 import types
 
 from .. import ipc, package
+from ..journal import Journal
 from ..project_paths import ProjectPaths
 from . import debugger
 from .bytecode import Bytecode
@@ -30,19 +30,20 @@ def main(fd: int, journal: int, package_digest: str, root: str, as_module: bool,
     argv: script or module name, then its arguments.
     """
     global snapshotter
-    sock = socket.socket(fileno=fd)
+    sock = ipc.adopt(fd)
     sock.set_inheritable(False)
     os.set_inheritable(journal, False)
     if package.digest() != package_digest:
         sys.exit(OTHER_VERSION)  # The supervisor sees the end, finds the new version, and becomes that one.
     orders, _ = ipc.receive(sock)
-    recorder = Recorder(ProjectPaths(root), sock, ipc.Journal(journal))
+    recorder = Recorder(ProjectPaths(root), sock, Journal(journal))
     snapshotter = Snapshotter(recorder, orders)
     # Control-C reaches every process of the terminal; the supervisor alone decides what it ends. A handler, not
     # SIG_IGN, because the programs that the project starts would inherit that.
     signal.signal(signal.SIGINT, lambda *_: None)
     if orders.debugger:
         debugger.preload()
+    recorder.before_bind = decline_for_another_command
     recorder.install(snapshotter.checkpoint, Bytecode(orders.bytecode))
     # With --noreload Django lets errors through instead of keeping them for a reloader of its own.
     sys.argv = [*argv, "--noreload"]
@@ -76,6 +77,7 @@ def serve(command, options: dict) -> None:
     """Load the whole project and serve it. Called by the `runserver` command; never returns."""
     from .server import Server
 
+    snapshotter.recorder.before_bind = lambda: None
     server = Server(command, options, snapshotter)
     server.load()
     server.run()
@@ -86,9 +88,22 @@ def fail(error: BaseException) -> None:
     recorder = snapshotter.recorder
     recorder.flush()
     recorder.send(ipc.Failed(describe(error, recorder.project)))
+    snapshotter.finalize(recorder.count)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(1)
+
+
+def decline_for_another_command() -> None:
+    """Leave the project to the `runserver` of another app, which is about to listen itself."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").endswith(".management.commands.runserver"):
+            from django.core.management import get_commands
+
+            owner = get_commands()["runserver"]
+            decline(f"There is no fast reload: `runserver` comes from {owner}.")
+        frame = frame.f_back
 
 
 def decline(reason: str) -> None:

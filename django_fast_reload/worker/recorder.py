@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.machinery import FileFinder, SourceFileLoader
 
 from .. import ipc
+from ..journal import Journal
 from ..observation import CODE, FILE, LINK, LIST, LOOK, digest, observe
 from ..project_paths import ProjectPaths, resolve
 from .bytecode import Bytecode
@@ -29,7 +30,7 @@ class Recorder:
     sock, journal: to the supervisor.
     """
 
-    def __init__(self, project: ProjectPaths, sock: socket.socket, journal: ipc.Journal):
+    def __init__(self, project: ProjectPaths, sock: socket.socket, journal: Journal):
         self.project = project
         self.sock, self.journal = sock, journal
         self.woken = time.perf_counter()
@@ -39,6 +40,7 @@ class Recorder:
         self.unsent: list[list[str]] = []
         self.looking = threading.local()
         self.lock = threading.RLock()
+        self.before_bind = lambda: None  # called before anything listens while the project loads
         project.on_link = lambda link, target: self.add(LINK, link, target)
 
     def add(self, kind: str, path: str, value: str | None = None) -> None:
@@ -117,11 +119,13 @@ class Recorder:
             path = self.project.locate(os.path.abspath(args[1]), code=True)
             if path:
                 self.add(FILE, path)
+        elif event == "socket.bind" and self.is_loading:
+            self.before_bind()
         elif event == "pdb.Pdb" and self.is_loading:
             self.send(ipc.Debugging())
 
     def opened(self, path: str, flags: int) -> None:
-        path = self.project.locate(os.path.abspath(path))
+        path = self.project.locate(os.path.abspath(path), data=True)
         if path is None:
             return
         if flags & WRITES:

@@ -2,6 +2,8 @@
 
 import io
 import os
+import resource
+import select
 import socket
 import sys
 import threading
@@ -20,7 +22,7 @@ from ..page.inject import Inject
 from . import debugger, memory
 from .watching import Reloader
 
-DRAIN_TIMEOUT = 30  # seconds that a request may still take after its code has been replaced
+EXECUTOR_TIMEOUT = 5  # seconds that work of an executor may take after the last request
 QUIET = 0.2  # seconds without a request before the checks start
 MAX_CHECKS = 16 * 1024  # characters of output
 DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle", "_pydevd_sys_monitoring"}
@@ -35,6 +37,8 @@ class Server:
         self.recorder = snapshotter.recorder
         self.send = self.recorder.send
         self.threads: set[threading.Thread] = set()
+        # The requests themselves need descriptors too; a connection for which there is none would be lost.
+        self.room = threading.BoundedSemaphore(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self.reloader = Reloader()
         self.last_request = 0.0
         self.announcing, self.is_announced = threading.Lock(), False
@@ -53,7 +57,10 @@ class Server:
             ("", 0), WSGIRequestHandler, ipv6=self.command.use_ipv6, bind_and_activate=False
         )
         http.socket.close()
-        http.server_name, http.server_port = self.command.addr, self.snapshotter.orders.port
+        port = int(self.command.port)
+        if self.snapshotter.orders.is_fresh:
+            self.send(ipc.Address(self.command.addr, port, self.command.use_ipv6))
+        http.server_name, http.server_port = self.command.addr, port or self.snapshotter.orders.port
         http.setup_environ()
         is_wanted = getattr(settings, "DEVSERVER_BROWSER", True)
         http.set_app(Inject(handler, self.snapshotter.orders.version) if is_wanted else handler)
@@ -84,15 +91,19 @@ class Server:
         if orders.debugger:
             debugger.join(orders.debugger)
         if orders.is_fresh:
-            self.command.on_bind(orders.port)
+            self.command.on_bind(self.http.server_port)
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
-        self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor))
+        hosts = [str(host) for host in settings.ALLOWED_HOSTS if host]
+        self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor, hosts))
         threading.Thread(target=self.check, args=(orders.is_fresh,), daemon=True).start()
         while True:
+            # Where gevent replaced the threads, only this lets them run; receive() would keep them all waiting.
+            select.select([self.recorder.sock], [], [])
             message, fds = ipc.receive(self.recorder.sock)
-            if message is None:
-                self.drain()
+            if message is None or isinstance(message, ipc.Retire):
+                self.drain(message)
             elif isinstance(message, ipc.Connection):
+                self.recorder.journal.received += 1
                 self.answer(socket.socket(fileno=fds[0]))
             elif isinstance(message, ipc.Changed):
                 self.on_changed(message.files)
@@ -101,6 +112,7 @@ class Server:
 
     def answer(self, connection: socket.socket) -> None:
         self.last_request = time.monotonic()
+        self.room.acquire()
         if not self.options["use_threading"]:
             self.process(connection)
             return
@@ -120,17 +132,25 @@ class Server:
         finally:
             self.http.shutdown_request(connection)
             self.threads.discard(threading.current_thread())
+            self.room.release()
 
-    def drain(self) -> None:
-        """Finish the requests under way, then end. Someone who sits in a debugger has all the time there is."""
-        deadline = time.monotonic() + DRAIN_TIMEOUT
-        is_reported = False
-        while self.threads and self.is_supervised() and (time.monotonic() < deadline or self.is_debugged()):
+    def drain(self, order: ipc.Retire | None) -> None:
+        """Finish the requests under way and the work that they gave to executors, then end.
+
+        Someone who sits in a debugger has all the time there is. Other threads of the project end with the process.
+        """
+        deadline = time.monotonic() + ipc.DRAIN_TIMEOUT
+        is_reported = is_debugged = False
+        while self.threads and self.is_supervised(is_debugged) and (time.monotonic() < deadline or is_debugged):
             for thread in list(self.threads):
                 thread.join(0.05)
-            if not is_reported and self.is_debugged():
+            is_debugged = self.is_debugged()
+            if not is_reported and is_debugged:
                 is_reported = True
                 print("The debugger stays open on the old code; new requests get the new code.", flush=True)
+        self.finish_executors()
+        if order is not None:
+            self.snapshotter.finalize(order.position)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         if not self.is_supervised():
@@ -138,9 +158,17 @@ class Server:
         # No atexit handlers: the snapshots go on using what those would remove.
         os._exit(0)
 
-    def is_supervised(self) -> bool:
+    def finish_executors(self) -> None:
+        """Let executors do what was submitted, as the interpreter does at its exit, but for a bounded time."""
+        executors = sys.modules.get("concurrent.futures.thread")
+        if executors is not None and executors._threads_queues:
+            finishing = threading.Thread(target=executors._python_exit, daemon=True)
+            finishing.start()
+            finishing.join(EXECUTOR_TIMEOUT)
+
+    def is_supervised(self, is_debugged: bool = False) -> bool:
         try:
-            ipc.send(self.recorder.sock, ipc.Draining(len(self.threads)))
+            ipc.send(self.recorder.sock, ipc.Draining(len(self.threads), is_debugged))
         except OSError:
             return False
         return True

@@ -4,25 +4,30 @@ import fcntl
 import gc
 import os
 import re
-import select
 import signal
 import socket
 import stat
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import FileFinder
+from os import fork  # These three as they are before the project, in which gevent may replace them.
+from select import select
+from signal import signal as set_handler
 
 from .. import ipc
+from ..journal import Journal
 from . import memory
 from .recorder import Recorder
 
 MIN_GAP = 0.08  # seconds of start-up between two snapshots
 GROWTH = 0.04  # of the time since the start: a long start-up gets wider gaps, not more snapshots
 WRITABLE_SHARED = re.compile(rb"^\S+ .w.s ", re.MULTILINE)  # a line of /proc/self/maps
+GREENLETS = {"gevent.monkey", "eventlet.patcher"}
 COLLECT_RARELY = (100_000, 50, 50)  # while loading: imports make objects by the thousand, and hardly any garbage
 
 
@@ -37,6 +42,7 @@ class Snapshotter:
         self.orders = orders
         self.started = self.last = time.perf_counter()
         self.taken = 0
+        self.finalizers: list[tuple[int, set]] = []  # position of each snapshot, and what was to be finalized then
         self.is_obstructed = False
         self.is_paused = False  # no snapshots from here on, and no message about it
         self.thresholds = gc.get_threshold()
@@ -66,6 +72,8 @@ class Snapshotter:
 
     def obstacle(self) -> str | None:
         """Say what of this process can't be shared with a copy of it, if anything."""
+        if not GREENLETS.isdisjoint(sys.modules):
+            return "greenlets replace Python's threads"  # After a fork threading would not find the current one.
         if len(os.listdir("/proc/self/task")) > 1:
             names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
             return f"a module started a thread ({', '.join(names) or 'not of Python'})"
@@ -87,9 +95,10 @@ class Snapshotter:
             stream.flush()  # Both halves would print what is buffered now.
         # Objects of before the fork are never collected again: else each collection copied all shared pages.
         gc.freeze()
+        self.finalizers.append((self.recorder.count, finalizers()))
         ours, theirs = ipc.pair()
         try:
-            pid = os.fork()
+            pid = fork()
         except OSError:
             ours.close()
             theirs.close()
@@ -106,19 +115,29 @@ class Snapshotter:
         self.taken += 1
         self.last = time.perf_counter()
 
+    def finalize(self, position: int) -> None:
+        """Run the finalizers that belong to this process alone: those made after the last snapshot up to `position`.
+
+        So a temporary folder goes with the process that made it, and not while a snapshot still has it.
+        """
+        shared = [made for count, made in self.finalizers if count <= position][-1:]
+        for finalizer in sorted(finalizers().difference(*shared), key=made_at, reverse=True):
+            with suppress(Exception):
+                finalizer()
+
     def wait(self, sock: socket.socket) -> None:
         """Be the snapshot: return only in the copies that are told to go on."""
         self.recorder.sock.close()
         self.recorder.journal.close()
         began = time.perf_counter()
-        reaping = signal.signal(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
+        reaping = set_handler(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
         while True:
             orders, fds = ipc.receive(sock)
             if orders is None:
                 os._exit(0)
             taken, leaving = os.pipe()
             try:
-                is_copy = os.fork() == 0
+                is_copy = fork() == 0
             except OSError:
                 os._exit(1)  # No memory: the supervisor sees the connection close and takes an older snapshot.
             if is_copy:
@@ -129,7 +148,7 @@ class Snapshotter:
                 os.close(fd)
             os.read(taken, 1)  # Returns when the copy has gone on: until then the next orders are for the copy.
             os.close(taken)
-        signal.signal(signal.SIGCHLD, reaping)
+        set_handler(signal.SIGCHLD, reaping)
         self.reopen()
         while isinstance(orders, ipc.Warm):
             self.warm(orders, sock)
@@ -138,7 +157,7 @@ class Snapshotter:
                 os._exit(0)
         os.close(leaving)
         sock.close()
-        self.recorder.sock, self.recorder.journal = socket.socket(fileno=fds[0]), ipc.Journal(fds[1])
+        self.recorder.sock, self.recorder.journal = ipc.adopt(fds[0]), Journal(fds[1])
         self.orders = orders
         self.taken += 1
         self.last = time.perf_counter()
@@ -186,8 +205,17 @@ class Snapshotter:
                 finder.invalidate_caches()
 
 
+def finalizers() -> set[weakref.finalize]:
+    """Return what the interpreter would finalize at its exit, in a process that had an ordinary one."""
+    return {finalizer for finalizer in weakref.finalize._registry if finalizer.atexit}
+
+
+def made_at(finalizer: weakref.finalize) -> int:
+    return weakref.finalize._registry[finalizer].index
+
+
 def is_readable(sock: socket.socket) -> bool:
-    return bool(select.select([sock], [], [], 0)[0])
+    return bool(select([sock], [], [], 0)[0])
 
 
 def is_logging_configured_now() -> bool:

@@ -1,6 +1,5 @@
 """`runserver` with the command line and messages of Django's."""
 
-import sys
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -31,7 +30,7 @@ class Command(next_command()):
         if options["use_reloader"] and takeover.is_wanted():
             if not obstacle:
                 takeover.restart_under_supervisor(self.addr, int(self.port), self.use_ipv6)
-                obstacle = f"It is not clear how to start {sys.argv[0]} again: {sys.orig_argv}."
+                obstacle = takeover.why_unclear()
             self.stderr.write(f"{obstacle} Django's own server runs instead.")
         super().run(**options)
 

@@ -90,7 +90,7 @@ def test_the_page_shows_the_developers_line_first(site):
     assert "blog/models.py:4</a>" in first
     assert "vscode://file" in first
     assert "my%20site/blog/models.py:4" in first
-    assert "class=here><i>4</i>    title = models.CharFeld(max_length=50" in first
+    assert "class=here><i>4</i>    title = <u>models.CharFeld</u>(max_length=50" in first
 
 
 def test_a_second_error_replaces_the_first(site):

@@ -39,7 +39,13 @@ def test_the_same_source_is_compiled_once(load):
 
 def test_another_source_of_the_same_length_is_another_module(load):
     assert [load(b"X = 1"), load(b"X = 2"), load(b"X = 1")] == [1, 2, 1]
-    assert Loader.compiled == 2
+
+
+def test_a_module_has_one_file(load, tmp_path):
+    for number in range(5):
+        load(b"X = %d" % number)
+
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_tracebacks_name_the_file_that_was_asked_for(load):

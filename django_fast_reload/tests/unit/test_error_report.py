@@ -51,11 +51,25 @@ def test_the_innermost_line_comes_first(fail):
     assert failure["refusal"] == ""
 
 
-def test_frames_of_others_are_in_the_traceback_only(fail):
+def test_frames_of_libraries_are_named_as_such(fail):
     failure = fail("import json\njson.loads('{')\n")
 
-    assert [frame["where"] for frame in failure["frames"]] == ["app/views.py"]
-    assert "json/decoder.py" in failure["text"]
+    assert [frame["library"] for frame in failure["frames"]] == ["Python", "Python", "Python", ""]
+    assert failure["frames"][0]["where"].endswith("/json/decoder.py")
+    assert failure["where"] == "app/views.py"
+
+
+def test_frames_of_import_are_left_out(fail):
+    failure = fail("import importlib\nimportlib.import_module('app.nothing')\n")
+
+    assert [frame["where"] for frame in failure["frames"] if not frame["library"]] == ["app/views.py"]
+    assert "<frozen" not in str(failure["frames"])
+
+
+def test_columns_are_counted_in_letters(fail):
+    failure = fail("X = 'é' + undefined\n")
+
+    assert [(frame["column"], frame["end"]) for frame in failure["frames"]] == [(11, 20)]
 
 
 def test_a_syntax_error_is_shown_where_it_is(fail):

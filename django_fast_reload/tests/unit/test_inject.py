@@ -29,6 +29,20 @@ class Page(list):
     streaming = False
 
 
+def test_a_page_to_be_saved_stays_as_it_is():
+    headers = [("Content-Type", "text/html"), ("Content-Disposition", 'attachment; filename="x.html"'), ("ETag", '"x"')]
+    answers = []
+
+    def application(environ, start_response):
+        start_response("200 OK", headers)
+        return Page([b"<body>page</body>"])
+
+    body = b"".join(Inject(application, "version")({"REQUEST_METHOD": "GET"}, lambda *answer: answers.append(answer)))
+
+    assert body == b"<body>page</body>"
+    assert answers[0][:2] == ("200 OK", headers)
+
+
 def test_a_changed_page_has_none_of_the_marks_of_the_page_before():
     """With its ETag a browser would be told 304 after a reload, show the old version again, and reload for ever."""
     page = Page([b"<body>page</body>"])

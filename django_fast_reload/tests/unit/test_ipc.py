@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from ... import ipc
+from ...journal import Journal
 
 EXAMPLES = {
     "str": "text",
@@ -76,8 +77,8 @@ def test_a_full_socket_does_not_block_the_sender(sockets):
 
 
 def test_what_was_written_to_a_journal_is_read_once_and_in_order():
-    writer = ipc.Journal()
-    reader = ipc.Journal(os.dup(writer.fd))
+    writer = Journal()
+    reader = Journal(os.dup(writer.fd))
 
     writer.write([["file", "a", "1"], ["look", "b", ""]])
     assert reader.read() == [["file", "a", "1"], ["look", "b", ""]]
@@ -90,7 +91,7 @@ def test_what_was_written_to_a_journal_is_read_once_and_in_order():
 
 
 def test_a_line_that_is_not_complete_is_left_for_later():
-    journal = ipc.Journal()
+    journal = Journal()
     journal.write(["a"])
     os.write(journal.fd, b'["b')
     assert journal.read() == ["a"]
@@ -99,3 +100,16 @@ def test_a_line_that_is_not_complete_is_left_for_later():
 
     assert journal.read() == ["b"]
     journal.close()
+
+
+def test_a_message_of_any_size_arrives_with_its_descriptors():
+    ours, theirs = ipc.pair()
+    message = ipc.Folders(["/folder" * 1000] * 100, [])
+    with ours, theirs:
+        ipc.send(ours, message, ours.fileno())
+
+        received, fds = ipc.receive(theirs)
+
+    assert received == message
+    assert len(fds) == 1
+    os.close(fds[0])

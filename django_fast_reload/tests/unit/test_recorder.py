@@ -5,6 +5,7 @@ import os
 import pytest
 
 from ... import ipc
+from ...journal import Journal
 from ...observation import FILE, LINK, LIST, observe
 from ...project_paths import ProjectPaths
 from ...worker.recorder import Recorder
@@ -14,7 +15,7 @@ from ...worker.recorder import Recorder
 def supervisor():
     """The other side: {"sock": socket, "journal": Journal}."""
     ours, theirs = ipc.pair()
-    journal = ipc.Journal()
+    journal = Journal()
     yield {"sock": ours, "journal": journal, "theirs": theirs}
     ours.close()
     theirs.close()
@@ -25,7 +26,7 @@ def supervisor():
 def recorder(tmp_path, supervisor, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.json").write_text("{}")
-    writer = ipc.Journal(os.dup(supervisor["journal"].fd))
+    writer = Journal(os.dup(supervisor["journal"].fd))
     yield Recorder(ProjectPaths(str(tmp_path)), supervisor["theirs"], writer)
     writer.close()
 

@@ -236,6 +236,7 @@ def test_the_lock_of_git_is_found(tmp_path, kind):
     files = Files(ProjectPaths(str(root)), Dependencies())
     assert not files.is_git_busy()
 
+    files.suspect([str(root / "views.py")])
     if kind != "none":
         (folder / "index.lock").touch()
 
