@@ -72,7 +72,9 @@ OWN_TOOLS = "Use the project's own tools: python3 .stack run CMD..."
 PRODUCTION = "It keeps its own way to production"
 NOT_AFTER_INIT = {
     **dict.fromkeys(("add", "lock", "write-locks", "lint", "format", "app"), OWN_TOOLS),
-    **dict.fromkeys(("prod-up", "prod-down", "prod-compose", "prod-exec", "deploy", "rollback", "releases"), PRODUCTION),
+    **dict.fromkeys(
+        ("prod-up", "prod-down", "prod-compose", "prod-exec", "deploy", "rollback", "releases"), PRODUCTION
+    ),
     "debug": "Add debugpy and a port to the Compose file",
 }
 
@@ -86,29 +88,34 @@ def listing():
     return "\n".join(["python3 .stack COMMAND, one of these:", "", *lines])
 
 
+def refusal(name, words):
+    """Return why a command cannot run with these words here; empty where it can."""
+    if name not in COMMANDS:
+        return f"there is no command {name!r}. See: python3 .stack help"
+    *_, least, most, usage = COMMANDS[name]
+    if len(words) < least or (most is not None and len(words) > most):
+        problem = f"{usage} is missing" if len(words) < least else f"{words[-1]!r} is one word too many"
+        hint = f" Try: make {name} {usage}=…" if least == most == 1 else ""
+        return f"{name}: {problem}. Expected: " + f"python3 .stack {name} {usage}".rstrip() + f".{hint}"
+    if name in NOT_IN_PRODUCTION and os.environ.get("MODE") == "production":
+        return f"'{name}' is not for production. See: make help"
+    if LAYOUT and name in NOT_AFTER_INIT:
+        return f"'{name}' is not for projects that existed before the stack. {NOT_AFTER_INIT[name]}"
+    return ""
+
+
 def main(words):
     """Run the command that `words` name, and return its exit status."""
     if not words or words[0] in ("help", "-h", "--help"):
         print(listing())
         return 0 if words else 2
     name, *rest = words
-    if name not in COMMANDS:
-        print(f"stack: there is no command {name!r}. See: python3 .stack help", file=sys.stderr)
-        return 2
-    module, function, least, most, usage = COMMANDS[name]
-    if not rest and os.environ.get("ARGS") and most is None:
+    if not rest and os.environ.get("ARGS") and name in COMMANDS and COMMANDS[name][3] is None:
         rest = shlex.split(os.environ["ARGS"])
-    if len(rest) < least or (most is not None and len(rest) > most):
-        hint = f" Try: make {name} {usage}=…" if least == most == 1 else ""
-        problem = f"{usage} is missing" if len(rest) < least else f"{rest[-1]!r} is one word too many"
-        print(f"stack: {name}: {problem}. Expected: python3 .stack {name} {usage}".rstrip() + f".{hint}", file=sys.stderr)
+    if problem := refusal(name, rest):
+        print(f"stack: {problem}", file=sys.stderr)
         return 2
-    if name in NOT_IN_PRODUCTION and os.environ.get("MODE") == "production":
-        print(f"stack: '{name}' is not for production. See: make help", file=sys.stderr)
-        return 2
-    if LAYOUT and name in NOT_AFTER_INIT:
-        print(f"stack: '{name}' is not for projects that were there before the stack. {NOT_AFTER_INIT[name]}", file=sys.stderr)
-        return 2
+    module, function, *_ = COMMANDS[name]
     os.environ.update(compose_variables())
     try:
         loaded = import_module(f"django_compose_stack.{module}")

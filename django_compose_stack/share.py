@@ -53,6 +53,8 @@ def share(address=""):
         must(*up, input=OVERLAY.encode(), env=variables)
         page = f"http://{address}:{url().rpartition(':')[2]}"
         qr = ["docker", "compose", "exec", "-T", "web", "segno"]
-    print(f"\nOpen to everyone in the local network, error pages with code and settings too:\n\n    {page}\n", flush=True)
+    print(
+        f"\nOpen to everyone in the local network, error pages with code and settings too:\n\n    {page}\n", flush=True
+    )
     must(*qr, "--compact", page)
     print("\nmake up closes it again.")

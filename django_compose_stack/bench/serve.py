@@ -96,7 +96,9 @@ class Stack:
 
     def up(self) -> None:
         self.run(sys.executable, ".stack", "prod-up")
-        self.run(sys.executable, ".stack", "prod-exec", "web", "python", "manage.py", "shell", "--no-imports", "-c", NOTES)
+        self.run(
+            sys.executable, ".stack", "prod-exec", "web", "python", "manage.py", "shell", "--no-imports", "-c", NOTES
+        )
         self.compose("up", "--build", "--detach", "--no-deps", "gunicorn", "runserver")
 
     def remove(self) -> None:

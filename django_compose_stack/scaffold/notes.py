@@ -25,7 +25,7 @@ def to_know(project, database, wanted, environment):
         yield "daphne brings a runserver of its own, which stays: pages reload as before"
     for name, image in SERVERS.items():
         if name in packages:
-            yield f"the packages name {name}. If pages need its server, write below services: {name}: {{image: {image}}}"
+            yield f"the packages name {name}. If pages need it, write below services: {name}: {{image: {image}}}"
     unknown = ", ".join(sorted(project.packages.unbuilt - set(NEEDS)))
     if unknown:
         yield f"these come as source alone; if a header is missing, add its package to the Dockerfile: {unknown}"

@@ -38,9 +38,7 @@ def test_next_free_port_is_written_and_kept(env, taken, capsys):
     port = apart.of_page()
     assert port > taken
     assert env.read_text() == f"WEB_PORT={port}\n"
-    assert capsys.readouterr().err == (
-        f"stack: port {taken} is taken, so .env has WEB_PORT={port} from now on\n"
-    )
+    assert capsys.readouterr().err == (f"stack: port {taken} is taken, so .env has WEB_PORT={port} from now on\n")
     assert apart.claim(has_engine=False) is False
 
 

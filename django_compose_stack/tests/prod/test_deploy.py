@@ -40,7 +40,7 @@ def change(production, mark):
     page = "apps/pages/templates/pages/notes.html"
     if "mark.css" not in (production.path / page).read_text():
         link = """{% load static %}<link rel="stylesheet" href="{% static 'pages/mark.css' %}">"""
-        replace(production, page, "{% block content %}", f"{{% block content %}}{link}")
+        production.replace(page, "{% block content %}", f"{{% block content %}}{link}")
 
 
 def asset(page):

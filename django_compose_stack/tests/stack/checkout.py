@@ -1,6 +1,5 @@
 """A copy of this checkout to bring up, change and take away again."""
 
-from django_compose_stack.tests import ROOT, STACK
 import contextlib
 import os
 import random
@@ -13,6 +12,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from django_compose_stack.tests import ROOT, STACK
 
 TIMEOUT = 180  # seconds; what no command here needs unless something hangs
 PAUSE = 0.1  # seconds

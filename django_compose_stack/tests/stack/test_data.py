@@ -1,6 +1,5 @@
 """Backups, restores, passwords and versions of the development database, in Docker."""
 
-from django_compose_stack.tests import STACK
 import base64
 import contextlib
 import gzip
@@ -13,6 +12,7 @@ import zlib
 
 import pytest
 
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.stack.checkout import environment, run, wait_for
 
 NOTES = 300

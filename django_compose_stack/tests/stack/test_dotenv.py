@@ -36,7 +36,7 @@ def compose(tmp_path):
 
 
 def compare(compose, lines, environment):
-    """Assert that Compose reads or refuses each line, of different names, as django_compose_stack/host/dotenv.py says."""
+    """Assert that Compose reads or refuses each line, of different names, as host/dotenv.py says."""
     readings = {line: dotenv.read(line, environment)[0] for line in lines}
     refused = [line for line, reading in readings.items() if reading.compose.startswith("nothing: ")]
     readable = [line for line in readings if line not in refused]

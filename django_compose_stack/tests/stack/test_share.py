@@ -1,6 +1,5 @@
 """`make share`, seen from another machine in the network: a network namespace with a cable to this one."""
 
-from django_compose_stack.tests import STACK
 import json
 import os
 import random
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import segno
 
+from django_compose_stack.tests import STACK
 from django_compose_stack.tests.stack.checkout import run
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="namespaces need root and ip")
