@@ -45,7 +45,7 @@ def test_button_of_the_dashboard_works_by_keyboard_and_without_javascript(browse
         page.keyboard.press("Enter")
 
         expect(page.get_by_role("heading", level=1)).to_have_text("Everything runs")
-        expect(page.get_by_role("listitem").filter(has_text="all migrations applied")).to_be_visible()
+        expect(page.get_by_role("listitem").filter(has_text="all migrations are applied")).to_be_visible()
 
 
 def test_dashboard_tells_why_the_database_is_down(browser, down):
@@ -54,7 +54,7 @@ def test_dashboard_tells_why_the_database_is_down(browser, down):
 
         expect(page.get_by_role("heading", level=1)).to_have_text("The database does not answer")
         verdict = page.get_by_role("region", name="The database does not answer")
-        expect(verdict).to_contain_text("it has no database browser_")
+        expect(verdict).to_contain_text("has no database browser_")
 
 
 def test_shared_page_has_a_qr_code_that_fits_beside_its_address(browser, shared):
