@@ -26,6 +26,14 @@ class Migration(migrations.Migration):
     ]
 """
 
+# Django is set up, and each probe is refused.
+ILL = """get_wsgi_application()
+
+
+def application(environ, start_response):
+    start_response("500 Ill", [])
+    return [b""]"""
+
 
 def serving(production):
     [version] = re.findall(r"(\S+)  serves$", production.make("releases").stdout, re.M)
@@ -100,7 +108,7 @@ def test_file_of_an_old_release_that_nobody_asked_for_yet_is_the_current_one(sta
             "is unhealthy",
             "config/wsgi.py",
             "application = get_wsgi_application()",
-            'def application(environ, start_response):\n    start_response("500 Ill", [])\n    return [b""]',
+            ILL,
             "unhealthy",
         ),
     ],
@@ -188,7 +196,7 @@ def test_version_that_is_not_there_is_refused(stack):
 
     refused = stack.make("rollback", "VERSION=none-such", check=False)
 
-    assert f"there is no image {stack.name}:none-such. See: make releases" in refused.stderr
+    assert f"there is no image {stack.name}:none-such.\nFix: name one of: make releases." in refused.stderr
     assert serving(stack) == before
 
 
@@ -227,7 +235,7 @@ def test_engine_without_a_swarm_is_refused(stack, tmp_path):
 
     refused = stack.make("deploy", check=False, PATH=f"{tmp_path}:{os.environ['PATH']}", REAL_DOCKER=real)
 
-    assert "manages no Swarm, which a deploy needs, on one machine too. Once: docker swarm init" in refused.stderr
+    assert "manages no Swarm, which a deploy needs, on one machine too.\nFix: docker swarm init." in refused.stderr
 
 
 @pytest.mark.skipif(IS_NEW, reason="changes the source of the program, which is in a wheel there")
