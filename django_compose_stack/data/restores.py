@@ -88,6 +88,9 @@ def swap(server, incoming):
     statement on nobody can connect to the database; another session ends the connections that are there.
     """
     before = f"{server.database}_before_{stamp()}"
+    # A restore, and its undoing within the same second.
+    while before in kept(server):
+        before += "-2"
     name = identifier(server.database)
     done = threading.Event()
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from django_compose_stack.data import backups
+from django_compose_stack.data import backups, restores
 from django_compose_stack.host.process import Failure
 
 
@@ -68,3 +68,25 @@ def test_keep_that_is_no_number_is_refused(tmp_path, monkeypatch, keep):
     with pytest.raises(Failure) as failure:
         backups.backup(Server(tmp_path))
     assert f"KEEP has value {keep!r}" in str(failure.value)
+
+
+def test_restore_and_its_undoing_in_the_same_second_keep_two_databases(tmp_path, monkeypatch):
+    monkeypatch.setattr(restores, "stamp", lambda: "2026-01-01-000000")
+    statements = []
+    databases = []
+
+    class Live(Server):
+        database = "app"
+
+        def sql(self, text, database="postgres"):
+            if "FROM pg_database" in text:
+                return "\n".join(databases)
+            if "RENAME TO" in text:
+                statements.append(text)
+                databases.append(text.split('RENAME TO "')[1].partition('"')[0])
+            return ""
+
+    names = [restores.swap(Live(tmp_path), "app_incoming") for _ in range(2)]
+
+    assert names == ["app_before_2026-01-01-000000", "app_before_2026-01-01-000000-2"]
+    assert len(statements) == 2
