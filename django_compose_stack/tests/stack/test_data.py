@@ -313,7 +313,7 @@ def test_upgrade_from_17_to_18_and_back(copies):
     assert sql(project, "SELECT md5(string_agg(n::text, ',' ORDER BY id)) FROM pages_note n") == rows
     assert "What was written since is in backups/" in said
     refused = project.make("upgrade-db", "TO=18", check=False)
-    assert "holds data of an upgrade before. If nobody needs it: docker exec" in refused.stderr
+    assert "holds data of an upgrade before.\nFix: keep it, or, if nobody needs it: docker exec" in refused.stderr
     assert "PostgreSQL 17" in project.page()
     project.remove()
 
