@@ -2,6 +2,7 @@
 .PHONY: new init test-stack test-prod screenshots
 # Print the slowest tests, so that they are noticed early.
 PYTEST := pytest --durations=15
+PROD := django_compose_stack/tests/prod
 SUITES := django_fast_reload/tests/server $(addprefix django_compose_stack/tests/,browser native stack)
 # Only these need Playwright, so it stays out of the environment that everybody installs.
 BROWSER := uv run --no-project --with-requirements django_compose_stack/tests/browser/requirements.txt python -m
@@ -17,7 +18,7 @@ test-stack: ## The slow tests: minutes, a Docker engine, Chromium
 	$(STACK) native --test $(BROWSER) $(PYTEST) --numprocesses=2 --dist=loadfile $(SUITES) $(ARGS)
 
 test-prod: ## The tests of production, which make the engine a Swarm of one
-	$(STACK) native --test $(PYTEST) django_compose_stack/tests/prod $(ARGS)
+	$(STACK) native --test $(PYTEST) $(PROD) $(ARGS)
 
 screenshots: ## Take the pictures in docs/ again; needs Docker and Chromium
 	$(STACK) native $(BROWSER) django_compose_stack.tests.browser.screenshots
