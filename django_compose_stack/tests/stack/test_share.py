@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import segno
 
+from django_compose_stack import share
 from django_compose_stack.tests import STACK
 from django_compose_stack.tests.stack.checkout import run
 
@@ -138,7 +139,8 @@ def test_doctor_has_nothing_against_sharing(stack, phone):
 
 def test_hosts_and_origins_of_env_stay_valid(stack, phone):
     shown = stack.compose(
-        *("-f", "compose.yaml", "-f", "compose.share.yaml", "config", "web"),
+        *("-f", "compose.yaml", "-f", "-", "config", "web"),
+        input=share.OVERLAY,
         LAN_ADDRESS=phone.address,
         ALLOWED_HOSTS="shop.test",
         CSRF_TRUSTED_ORIGINS="https://shop.test",
