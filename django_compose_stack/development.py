@@ -5,6 +5,7 @@ Python 3.8 or newer, standard library only.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import webbrowser
@@ -117,7 +118,11 @@ def open_page():
     address = url()
     if not address:
         die("nothing runs here. Try: make up")
-    if not webbrowser.open(address):
+    # Linux has the one, macOS the other. On Windows a browser is started by Python itself.
+    for name in ("xdg-open", "open"):
+        if shutil.which(name) and not run(name, address, stderr=subprocess.DEVNULL).returncode:
+            return
+    if os.name != "nt" or not webbrowser.open(address):
         print(f"Open {address}")
 
 

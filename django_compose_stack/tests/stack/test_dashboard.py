@@ -74,10 +74,10 @@ def test_nobody_can_press_the_button_while_the_port_is_open_to_the_network(unmig
     finally:
         unmigrated.up()
 
-    assert "Open to the whole network, past a firewall such as ufw." in page
+    assert "Open to the whole network; a firewall such as ufw does not protect it." in page
     assert "<button>" not in page
     assert status == 403
-    assert "The port is published on 0.0.0.0, where other machines reach it too. Run: make migrate" in text
+    assert "The port is published on 0.0.0.0, where other machines can reach it. Run: make migrate" in text
     assert not is_migrated(unmigrated)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from django_compose_stack.production import files
 from django_compose_stack.tests.stack.checkout import free_port, get, run, wait_for
 
 PRODUCTION = {"SECRET_KEY": "k" * 50, "ALLOWED_HOSTS": "127.0.0.1", "HTTPS": "false"}
@@ -11,7 +12,7 @@ FOREIGN_PROGRAMS = ["gcc", "cc", "g++", "make", "ld", "git", "uv", "ruff", "pyte
 UNCOMPILED = """
 import importlib.util, pathlib, sys
 folders = [pathlib.Path("/app"), pathlib.Path(sys.prefix)]
-sources = [path for folder in folders for path in folder.rglob("*.py")]
+sources = [path for folder in folders for path in folder.rglob("*.py") if "/app/" not in str(path) or "tests" not in path.parts]
 compiled = [pathlib.Path(importlib.util.cache_from_source(path)) for path in sources]
 print(len(sources), [str(path) for path in compiled if not path.exists()])
 """
@@ -22,6 +23,9 @@ def build(copies) -> Iterator[Callable[..., str]]:
     """A function from options of `docker build` to the tag it built, of a checkout with a secret in it."""
     checkout = copies()
     (checkout.path / ".env").write_text("SECRET_KEY=not-for-the-image\n")
+    for name in files.FILES:
+        (checkout.path / name).parent.mkdir(exist_ok=True)
+        (checkout.path / name).write_bytes(files.content(name))
     built = []
 
     def build(*options: str) -> str:

@@ -186,4 +186,4 @@ def test_open_says_so_where_nothing_runs(checkout):
     failed = checkout.make("open", check=False)
 
     assert failed.returncode == 2
-    assert "Nothing runs here. Try: make up\n" in failed.stderr
+    assert "nothing runs here. Try: make up\n" in failed.stderr
