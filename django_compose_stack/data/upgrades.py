@@ -31,7 +31,8 @@ def upgrade(server, major):
         return end(server, major)
     if not re.fullmatch("[0-9]+", major) or major == now:
         raise Failure(
-            f"the version is {major!r}. Expected another major version of Postgres than {now}", "make backups"
+            f"the version is {major!r}. Expected another major version of Postgres than {now}, which runs",
+            "name it: make upgrade-db TO=…",
         )
     folder = f"{VOLUME}/{major}/docker"
     if unfinished == major and int(major) > int(now):
