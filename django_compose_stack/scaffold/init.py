@@ -69,7 +69,8 @@ def show(root, made):
     for name, (old, new) in made.changes.items():
         lines = list(difflib.unified_diff(old.splitlines(True), new.splitlines(True), f"a/{name}", f"b/{name}"))
         changed += sum(line[:1] in "+-" and line[:3] not in ("+++", "---") for line in lines)
-        print(f"\n{''.join(lines)}", end="")
+        shown = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+        print(f"\n{''.join(shown)}", end="")
     print(f"\n{changed} lines of the project's own files change.")
     assert changed <= LONGEST
     if made.notes:

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from django_compose_stack.tests.scaffold.init.projects import ALWAYS, git
+from django_compose_stack.tests.scaffold.init.projects import ALWAYS, LAYOUTS, git, make
 
 
 def status(root):
@@ -37,6 +37,14 @@ def test_shows_the_change_as_a_diff(root, run):
 
     assert "--- a/.gitignore\n+++ b/.gitignore\n" in shown
     assert "\n+/backups/\n" in shown
+
+
+def test_a_last_line_without_an_end_is_shown_apart(tmp_path, run):
+    root = make(tmp_path / "shop", {**LAYOUTS["single"].files, ".gitignore": ".env\n*.tmp"})
+
+    _, shown = run(root)
+
+    assert "-*.tmp\n\\ No newline at end of file\n+*.tmp\n" in shown
 
 
 def test_git_undoes_it(root, run):
