@@ -68,6 +68,7 @@ if ! cmp -s requirements/dev.txt /opt/venv/dev.txt; then
 fi
 exec "$@"
 EOF
+
 COPY --chown=app:app . .
 ENV DEBUG=true \
     UV_CACHE_DIR=/tmp/uv

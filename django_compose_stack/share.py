@@ -39,8 +39,9 @@ def own_address():
 
 
 def share(address=""):
+    is_native = mode() == "native"
     address = address or own_address()
-    if mode() == "native":
+    if is_native:
         page = f"http://{address}:{url().rpartition(':')[2]}"
         native("stop", "web")
         hosts = f"{address},.localhost,127.0.0.1,[::1]"

@@ -12,7 +12,9 @@ FOREIGN_PROGRAMS = ["gcc", "cc", "g++", "make", "ld", "git", "uv", "ruff", "pyte
 UNCOMPILED = """
 import importlib.util, pathlib, sys
 folders = [pathlib.Path("/app"), pathlib.Path(sys.prefix)]
-sources = [path for folder in folders for path in folder.rglob("*.py") if "/app/" not in str(path) or "tests" not in path.parts]
+sources = [path for folder in folders for path in folder.rglob("*.py")]
+# Tests of the project do not run there.
+sources = [path for path in sources if "tests" not in path.parts or folders[0] not in path.parents]
 compiled = [pathlib.Path(importlib.util.cache_from_source(path)) for path in sources]
 print(len(sources), [str(path) for path in compiled if not path.exists()])
 """
