@@ -1,10 +1,11 @@
 """`runserver` with the command line and messages of Django's."""
 
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 
 from django.apps import apps
 from django.conf import settings
+from django.core.management import find_commands
 from django.core.management.commands.runserver import Command as DjangoCommand
 
 from ... import takeover
@@ -13,10 +14,12 @@ from ... import takeover
 def next_command() -> type[DjangoCommand]:
     """Return the `runserver` that Django would use without this app: staticfiles', as a rule."""
     own = __name__.removesuffix(".management.commands.runserver")
-    names = [config.name for config in apps.get_app_configs()]
-    for name in names[names.index(own) + 1 :] if own in names else []:
-        if find_spec(f"{name}.management") and find_spec(f"{name}.management.commands.runserver"):
-            return import_module(f"{name}.management.commands.runserver").Command
+    configs = list(apps.get_app_configs())
+    names = [config.name for config in configs]
+    for config in configs[names.index(own) + 1 :] if own in names else []:
+        # By Django's own rule: a module called management.py is no package, and find_spec would raise.
+        if "runserver" in find_commands(str(Path(config.path, "management"))):
+            return import_module(f"{config.name}.management.commands.runserver").Command
     return DjangoCommand
 
 

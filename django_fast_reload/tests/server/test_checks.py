@@ -159,3 +159,15 @@ def test_production_is_left_alone(fresh_site):
     site.edit("config/settings.py", "DEBUG = True", "DEBUG = False")
 
     assert check(site)[0] == 0
+
+
+def test_an_app_whose_management_is_a_module(fresh_site):
+    site = fresh_site
+    site.write("dbsettings/__init__.py", "")
+    site.write("dbsettings/management.py", "")
+    set_apps(site, "-", "dbsettings")
+    site.write("manage.py", FILES["manage.py"].replace("take_over(sys.argv)", "pass"))
+
+    site.start()
+
+    assert site.get("/")[0] == 200
