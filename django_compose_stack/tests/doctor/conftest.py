@@ -55,7 +55,7 @@ class Doctor:
         return {one.check: one for one in found}
 
     def fix(self, **variables):
-        """Mend what can be fixed, and return what was done."""
+        """Fix what can be fixed, and return what was done."""
         return fix(examine(self.stack(variables)))
 
     def run(self, *options, **variables):

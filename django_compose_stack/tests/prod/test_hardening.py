@@ -103,7 +103,7 @@ def test_new_secrets_are_long_and_closed_to_other_users(plain):
 
 
 def test_password_of_an_address_is_a_secret_too(plain):
-    """Whoever may ask the engine about a container reads its environment."""
+    """Everybody who may ask the engine about a container reads its environment."""
     plain.make("prod-up", EMAIL_URL="smtp+tls://me:pass-of-mail@mail.example:587")
 
     code = "from django.conf import settings; print(settings.MAILERS['default']['OPTIONS'])"

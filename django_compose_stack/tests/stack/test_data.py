@@ -98,7 +98,7 @@ def damaged(project, dump):
         made.append((f"cut short {number}", whole[: chance.randrange(5, len(whole))], False))
     for number in range(12):
         made.append((f"bit flipped {number}", flipped(whole, chance.randrange(len(whole))), False))
-    # Whoever damaged these made a checksum for them.
+    # The one who damaged these made a checksum for them.
     for number in range(6):
         made.append((f"cut short, with checksum {number}", whole[: chance.randrange(5, len(whole) * 9 // 10)], True))
     start, end = notes_of(whole)

@@ -148,7 +148,7 @@ def test_an_unknown_placeholder_of_the_editors_link_stays(site):
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example"])
 def test_no_source_is_shown_to_a_host_that_is_not_known(site, host):
-    """Whoever points a name of their own at 127.0.0.1 is of one origin with the page, as far as the browser knows."""
+    """A site that points its name at 127.0.0.1 is of one origin with the page, as far as the browser knows."""
     site.edit("blog/views.py", "import os", "import oss")
     assert site.get()[0] == 500
 
