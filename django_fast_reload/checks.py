@@ -7,7 +7,7 @@ from django.core.checks import Error, Warning
 from django.core.management import get_commands, load_command_class
 from django.core.management.commands.runserver import Command as DjangoCommand
 
-from . import takeover
+from . import asgi, takeover
 
 OWN = __name__.rpartition(".")[0]
 
@@ -19,7 +19,7 @@ def check_runserver(app_configs, **kwargs):
     owner = get_commands()["runserver"]
     found = type(load_command_class(owner, "runserver"))
     messages = []
-    if found.inner_run is not DjangoCommand.inner_run:
+    if found.inner_run is not DjangoCommand.inner_run and not asgi.replaces(found):
         app = owner_of(found.inner_run.__module__)
         if worker := takeover.current_worker():
             worker.decline(f"There is no fast reload: {app} brings a server of its own.")
@@ -38,6 +38,8 @@ def check_runserver(app_configs, **kwargs):
                 id="fast_reload.E001",
             )
         )
+    elif asgi.is_wanted({}) and asgi.obstacle():
+        messages.append(Error(asgi.MISSING, hint=asgi.INSTALL, id="fast_reload.E002"))
     return messages
 
 

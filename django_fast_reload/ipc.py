@@ -46,6 +46,10 @@ class Changed(NamedTuple):
     files: list[str]
 
 
+class Current(NamedTuple):
+    """The answer to Ask: the files are still those that the worker is made of. Where they are not, Retire follows."""
+
+
 class Retire(NamedTuple):
     """Another process takes over: finish the requests under way, then end.
 
@@ -67,6 +71,10 @@ class Warm(NamedTuple):
 
 
 # ---- worker to supervisor
+
+
+class Ask(NamedTuple):
+    """Something came over a connection that was open before: may the worker still answer it? See Current."""
 
 
 class Recorded(NamedTuple):
@@ -220,9 +228,9 @@ Message = tuple  # one of these
 KINDS = {
     kind.__name__: kind
     for kind in (
-        Orders, Connection, Changed, Retire, Stop, Warm, Recorded, SnapshotTaken, Resumed, Obstacle, Address, Serving,
-        Failed, Declined, Debugging, Configured, Folders, Handled, Used, Checks, Draining, DebuggerReady,
-        DebuggerAttached, DebuggerFailed,
+        Orders, Connection, Changed, Current, Retire, Stop, Warm, Ask, Recorded, SnapshotTaken, Resumed, Obstacle,
+        Address, Serving, Failed, Declined, Debugging, Configured, Folders, Handled, Used, Checks, Draining,
+        DebuggerReady, DebuggerAttached, DebuggerFailed,
     )
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from .. import ipc
 from .endpoints import Endpoints, is_reserved
 from .handles import Worker
 
@@ -59,6 +60,7 @@ class Barrier:
         self.silent: dict[socket.socket, None] = {}  # connections without a request so far, in order
         self.waiting: deque[socket.socket] = deque()
         self.arrived = 0.0
+        self.is_asked = False  # the live process waits to hear whether it may still answer
         self.limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED
         self.highest = 0  # descriptor of a connection so far
         self.is_paused = False  # accepts no connections: there are too few descriptors
@@ -155,9 +157,15 @@ class Barrier:
         """Let connections wait again that a process did not receive before it ended."""
         self.waiting.extendleft(reversed(connections))
 
+    def on_ask(self, _) -> None:
+        """Something came over a connection that the live process holds: it waits here like a new request."""
+        self.is_asked, self.arrived = True, time.monotonic()
+
     def let_in(self) -> None:
         """Hand the waiting connections to the live process, or answer them with the error."""
         self.go_on()
+        if self.is_asked and (live := self.current(self.arrived)):
+            self.is_asked = not live.send(ipc.Current())
         while self.waiting:
             live = self.current(self.arrived)
             if live is not None:

@@ -115,7 +115,8 @@ class Supervisor:
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""
         waits = [self.next_tick - time.monotonic(), self.files.wait(), self.load.report_in()]
-        if self.barrier.is_paused or (self.barrier.waiting and self.loader.is_serving):
+        is_held = self.barrier.waiting or self.barrier.is_asked
+        if self.barrier.is_paused or (is_held and self.loader.is_serving):
             waits.append(RETRY)
         return max(0.0, min(wait for wait in waits if wait is not None))
 
@@ -190,6 +191,7 @@ class Supervisor:
         self.take_records()
         handler = {
             ipc.Address: self.on_address,
+            ipc.Ask: self.barrier.on_ask,
             ipc.Serving: self.on_serving,
             ipc.Failed: self.on_failed,
             ipc.Debugging: self.on_debugging,

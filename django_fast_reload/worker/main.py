@@ -14,6 +14,7 @@ from ..journal import Journal
 from ..project_paths import ProjectPaths
 from . import debugger
 from .bytecode import Bytecode
+from .daphne_server import StandIn
 from .error_report import describe
 from .recorder import Recorder
 from .snapshotter import Snapshotter
@@ -44,6 +45,7 @@ def main(fd: int, journal: int, package_digest: str, root: str, as_module: bool,
     if orders.debugger:
         debugger.preload()
     recorder.before_bind = decline_for_another_command
+    StandIn(decline_for_another_command).install()
     recorder.install(snapshotter.checkpoint, Bytecode(orders.bytecode))
     # With --noreload Django lets errors through instead of keeping them for a reloader of its own.
     sys.argv = [*argv, "--noreload"]
@@ -75,10 +77,10 @@ def run(as_module: bool, target: str) -> None:
 
 def serve(command, options: dict) -> None:
     """Load the whole project and serve it. Called by the `runserver` command; never returns."""
-    from .server import Server
+    from .protocol import server_class
 
     snapshotter.recorder.before_bind = lambda: None
-    server = Server(command, options, snapshotter)
+    server = server_class(options)(command, options, snapshotter)
     server.load()
     server.run()
 

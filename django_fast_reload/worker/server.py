@@ -8,10 +8,12 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from socketserver import BaseServer
 
 from django.conf import settings
 from django.core.management.base import OutputWrapper, SystemCheckError
-from django.core.servers.basehttp import WSGIRequestHandler
+from django.core.servers.basehttp import WSGIRequestHandler, WSGIServer
 from django.db import connections
 from django.template import engines
 from django.urls import get_resolver
@@ -45,7 +47,7 @@ class Server:
 
     def load(self) -> None:
         """Load the whole project, URLconf last: it imports the views, which are edited most."""
-        handler = self.command.get_handler(**self.options)
+        application = self.load_application()
         engines.all()
         self.configured_by = self.snapshotter.orders
         self.send(ipc.Configured())
@@ -53,18 +55,31 @@ class Server:
         self.snapshotter.checkpoint("")
         if self.snapshotter.orders.is_fresh:
             self.prepare()
-        http = type("Server", (self.command.server_cls,), {})(
-            ("", 0), WSGIRequestHandler, ipv6=self.command.use_ipv6, bind_and_activate=False
-        )
-        http.socket.close()
         port = int(self.command.port)
         if self.snapshotter.orders.is_fresh:
             self.send(ipc.Address(self.command.addr, port, self.command.use_ipv6))
-        http.server_name, http.server_port = self.command.addr, port or self.snapshotter.orders.port
+        self.port = port or self.snapshotter.orders.port
+        version = self.snapshotter.orders.version
+        self.set_up(application, version if getattr(settings, "DEVSERVER_BROWSER", True) else None)
+
+    def load_application(self) -> Callable:
+        return self.command.get_handler(**self.options)
+
+    def set_up(self, application: Callable, version: str | None) -> None:
+        """Make what answers requests. version: of the code, for pages; None where they stay as they are."""
+        http = type("Server", (self.server_class(),), {})(
+            ("", 0), WSGIRequestHandler, ipv6=self.command.use_ipv6, bind_and_activate=False
+        )
+        http.socket.close()
+        http.server_name, http.server_port = self.command.addr, self.port
         http.setup_environ()
-        is_wanted = getattr(settings, "DEVSERVER_BROWSER", True)
-        http.set_app(Inject(handler, self.snapshotter.orders.version) if is_wanted else handler)
+        http.set_app(application if version is None else Inject(application, version))
         self.http = http
+
+    def server_class(self) -> type:
+        # Daphne's command has a class for the other protocol, also where --noasgi was asked for.
+        own = self.command.server_cls
+        return own if issubclass(own, BaseServer) else WSGIServer
 
     def prepare(self) -> None:
         """Do what is due once, before the first request of all."""
@@ -91,11 +106,18 @@ class Server:
         if orders.debugger:
             debugger.join(orders.debugger)
         if orders.is_fresh:
-            self.command.on_bind(self.http.server_port)
+            self.on_bind()
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
         hosts = [str(host) for host in settings.ALLOWED_HOSTS if host]
         self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor, hosts))
         threading.Thread(target=self.check, args=(orders.is_fresh,), daemon=True).start()
+        self.serve()
+
+    def on_bind(self) -> None:
+        """Say what runs, at the first start of all."""
+        self.command.on_bind(self.port)
+
+    def serve(self) -> None:
         while True:
             # Where gevent replaced the threads, only this lets them run; receive() would keep them all waiting.
             select.select([self.recorder.sock], [], [])
@@ -148,6 +170,10 @@ class Server:
             if not is_reported and is_debugged:
                 is_reported = True
                 print("The debugger stays open on the old code; new requests get the new code.", flush=True)
+        self.finish(order)
+
+    def finish(self, order: ipc.Retire | None) -> None:
+        """Let executors do what they have, then end."""
         self.finish_executors()
         if order is not None:
             self.snapshotter.finalize(order.position)
@@ -168,14 +194,22 @@ class Server:
 
     def is_supervised(self, is_debugged: bool = False) -> bool:
         try:
-            ipc.send(self.recorder.sock, ipc.Draining(len(self.threads), is_debugged))
+            ipc.send(self.recorder.sock, ipc.Draining(self.unfinished(), is_debugged))
         except OSError:
             return False
         return True
 
+    def unfinished(self) -> int:
+        """Return the number of requests under way."""
+        return len(self.threads)
+
+    def request_threads(self) -> list[threading.Thread]:
+        """Return the threads that may run code of requests."""
+        return list(self.threads)
+
     def is_debugged(self) -> bool:
         frames = sys._current_frames()
-        for frame in [frames.get(thread.ident) for thread in list(self.threads)]:
+        for frame in [frames.get(thread.ident) for thread in self.request_threads()]:
             while frame is not None:
                 if frame.f_globals.get("__name__", "").partition(".")[0] in DEBUGGERS:
                     return True

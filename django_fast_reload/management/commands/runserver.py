@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import find_commands
 from django.core.management.commands.runserver import Command as DjangoCommand
 
-from ... import takeover
+from ... import asgi, takeover
 
 
 def next_command() -> type[DjangoCommand]:
@@ -41,6 +41,6 @@ class Command(next_command()):
         """Say why there is no fast reload; empty where there is."""
         if not settings.DEBUG:
             return "DEBUG is off, so there is no fast reload."
-        if type(self).inner_run is not DjangoCommand.inner_run:
+        if type(self).inner_run is not DjangoCommand.inner_run and not asgi.replaces(type(self)):
             return f"{type(self).inner_run.__module__} brings a server of its own, so there is no fast reload."
         return takeover.obstacle()

@@ -156,15 +156,19 @@ def free_port() -> int:
 
 
 class Site:
-    """The project, and at most one running server."""
+    """The project, and at most one running server.
 
-    def __init__(self, root: Path):
+    files: that the project has besides FILES, or instead.
+    """
+
+    def __init__(self, root: Path, files: dict[str, str] | None = None):
         self.root = root
         self.port = free_port()
         self.log = root.with_name(f"{root.name}.log")
         self.process = None
         self.address = ""
-        for name, text in FILES.items():
+        self.files = FILES | (files or {})
+        for name, text in self.files.items():
             self.write(name, text)
         if not IS_INSTALLED:
             copy_package(root / "django_fast_reload")
@@ -188,10 +192,10 @@ class Site:
 
     def restore(self, *names: str) -> None:
         for name in names:
-            self.write(name, FILES[name])
+            self.write(name, self.files[name])
 
     def restore_all(self) -> None:
-        for name in FILES:
+        for name in self.files:
             before = (self.root / name).read_text()
             self.restore(name)
             if (self.root / name).read_text() != before:

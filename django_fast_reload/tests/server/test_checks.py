@@ -21,6 +21,12 @@ RUNSERVERS = {
             def inner_run(self, *args, **options):
                 self.stdout.write("channels runs")
     """,
+    "tornado_server": """
+        from django.core.management.commands.runserver import Command as Base
+        class Command(Base):
+            def inner_run(self, *args, **options):
+                self.stdout.write("tornado_server runs")
+    """,
     "other": """
         from django.contrib.staticfiles.management.commands.runserver import Command
     """,
@@ -99,7 +105,7 @@ def test_the_server_itself_says_it_too(fresh_site):
     site.until(lambda: "fast_reload.E001" in site.log.read_text(), 60)
 
 
-@pytest.mark.parametrize("name", ["other", "daphne", "channels"])
+@pytest.mark.parametrize("name", ["other", "daphne", "channels", "tornado_server"])
 def test_after_another_app_with_a_runserver(fresh_site, name):
     site = fresh_site
     write_app(site, name)
@@ -108,15 +114,15 @@ def test_after_another_app_with_a_runserver(fresh_site, name):
     status, text = check(site)
 
     # An error would keep a server of its own from starting, and to move the line would change nothing.
-    is_own = name != "other"
+    # Those that stand for ASGI are replaced, so there the order counts.
+    is_own = name == "tornado_server"
     assert status == (0 if is_own else 1)
     assert (f'move "django_fast_reload" to the line before "{name}".' in text) == (not is_own)
     assert ("fast_reload.W001" in text) == is_own
 
 
-@pytest.mark.parametrize("name", ["daphne", "channels"])
-def test_a_server_of_its_own_is_used_with_a_warning(fresh_site, name):
-    site = fresh_site
+def test_a_server_of_its_own_is_used_with_a_warning(fresh_site):
+    site, name = fresh_site, "tornado_server"
     write_app(site, name)
     set_apps(site, "-", name)
 
