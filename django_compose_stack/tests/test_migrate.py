@@ -1,6 +1,10 @@
+import os
+import subprocess
+import sys
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -128,3 +132,36 @@ def test_lost_connection_does_not_hide_why_a_migration_failed(postgres, monkeypa
     with pytest.raises(OperationalError, match="closed the connection unexpectedly"):
         call_command("migrate")
     connection.close()
+
+
+def test_migrate_of_an_app_of_the_project_is_kept(tmp_path):
+    """In a process of its own, because the class is chosen when the command is imported."""
+    commands = tmp_path / "tenants/management/commands"
+    commands.mkdir(parents=True)
+    for folder in (tmp_path / "tenants", commands.parent, commands):
+        (folder / "__init__.py").write_text("")
+    (commands / "migrate.py").write_text(
+        "from django.core.management.commands.migrate import Command\n"
+        "class Command(Command):\n"
+        "    def handle(self, *args, **options):\n"
+        "        self.stdout.write('tenants migrated')\n"
+    )
+    program = (
+        "import django\n"
+        "from django.conf import settings\n"
+        "from django.core.management import call_command\n"
+        "settings.configure(INSTALLED_APPS=['django_compose_stack', 'tenants'], DATABASES={'default': {\n"
+        "    'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}})\n"
+        "django.setup()\n"
+        "call_command('migrate')\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{settings.BASE_DIR}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("tenants migrated\n", "")

@@ -3,10 +3,13 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connections
 
 from django_compose_stack.health import OK, database_state, wait
+from django_fast_reload.next_command import next_command
+
+# An app of the project may have its own, as django-tenants does.
+MigrateCommand = next_command("django_compose_stack", "migrate")
 
 LOCK = int.from_bytes(b"migrate")
 LOCK_TIMEOUT = 600  # seconds to wait for another process that migrates
@@ -16,7 +19,7 @@ TIMEOUTS = {"lock_timeout": "5s", "statement_timeout": "15min"}
 
 
 class Command(MigrateCommand):
-    """Django's migrate, safe to run concurrently; it also creates the table of a database cache.
+    """Django's migrate, or the project's own, safe to run concurrently; it also creates the table of a database cache.
 
     On Postgres, concurrent runs wait on an advisory lock, then do nothing; locks and statements have timeouts.
     """

@@ -1,29 +1,13 @@
 """`runserver` with the command line and messages of Django's."""
 
-from importlib import import_module
-from pathlib import Path
-
-from django.apps import apps
 from django.conf import settings
-from django.core.management import find_commands
 from django.core.management.commands.runserver import Command as DjangoCommand
 
 from ... import asgi, takeover
+from ...next_command import next_command
 
 
-def next_command() -> type[DjangoCommand]:
-    """Return the `runserver` that Django would use without this app: staticfiles', as a rule."""
-    own = __name__.removesuffix(".management.commands.runserver")
-    configs = list(apps.get_app_configs())
-    names = [config.name for config in configs]
-    for config in configs[names.index(own) + 1 :] if own in names else []:
-        # By Django's own rule: a module called management.py is no package, and find_spec would raise.
-        if "runserver" in find_commands(str(Path(config.path, "management"))):
-            return import_module(f"{config.name}.management.commands.runserver").Command
-    return DjangoCommand
-
-
-class Command(next_command()):
+class Command(next_command(__name__.removesuffix(".management.commands.runserver"), "runserver")):
     def run(self, **options):
         worker, obstacle = takeover.current_worker(), self.obstacle()
         if worker is not None:

@@ -136,9 +136,6 @@ class AsgiSite(Site):
         super().__init__(root, ASGI_FILES | {"config/settings.py": settings})
         self.python = python
 
-    def start(self, *arguments: str, **options):
-        return super().start(*arguments, **{"command": [self.python, "manage.py"], **options})
-
     def lifespan(self) -> list[str]:
         log = self.root.parent / "lifespan.log"
         return log.read_text().splitlines() if log.exists() else []

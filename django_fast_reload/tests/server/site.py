@@ -164,6 +164,7 @@ class Site:
     def __init__(self, root: Path, files: dict[str, str] | None = None):
         self.root = root
         self.port = free_port()
+        self.python = sys.executable
         self.log = root.with_name(f"{root.name}.log")
         self.process = None
         self.address = ""
@@ -202,7 +203,7 @@ class Site:
                 self.get()
 
     def start(self, *arguments: str, command=None, wait: bool = True, **environment: str):
-        command = command or [sys.executable, "manage.py"]
+        command = command or [self.python, "manage.py"]
         clean = {
             name: value for name, value in os.environ.items() if name not in ("RUN_MAIN", "DJANGO_SETTINGS_MODULE")
         }

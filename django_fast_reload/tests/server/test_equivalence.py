@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from .asgi_project import ASGI, SOCKETS
 from .site import FILES, Site
 
 PROBE = """
@@ -140,11 +141,33 @@ VARIANTS["config/urls.py"] = [text.replace(*URLS) for text in VARIANTS["config/u
 OPTIONAL = [name for name, texts in VARIANTS.items() if None in texts and name not in FILES]
 
 
+# The routing of an ASGI application: what it imports is loaded before the URLconf.
+IS_ASGI = 'ASGI_APPLICATION = "config.asgi.application"\nDEVSERVER_ASGI = True\n'
+VARIANTS_OF_ASGI = {
+    "config/settings.py": [text + IS_ASGI for text in VARIANTS["config/settings.py"]],
+    "config/asgi.py": [ASGI, ASGI.replace("import sockets", "import sockets, views as loaded"), ASGI + "1 / 0\n"],
+    "blog/sockets.py": [
+        SOCKETS,
+        SOCKETS + "WORD = 'more'\n",
+        SOCKETS.replace("import os", "import os, shop.models"),
+        SOCKETS.replace("async def echo", "def early(: pass\nasync def echo"),
+        SOCKETS.replace("        while True:", "        raise ValueError('no start')"),
+    ],
+}
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def variants(request):
+    return VARIANTS if request.param == "wsgi" else VARIANTS | VARIANTS_OF_ASGI
+
+
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path, variants, request):
     site = Site(tmp_path / "my site")
+    if variants is not VARIANTS:
+        site.python = request.getfixturevalue("asgi_python")
     site.write("probe.py", PROBE)
-    for name, texts in VARIANTS.items():
+    for name, texts in variants.items():
         if name not in OPTIONAL:
             site.write(name, texts[0])
     yield site.start()
@@ -166,16 +189,16 @@ def seen(site) -> tuple:
     return (status, json.loads(body)) if status == 200 else (status, body.decode().splitlines()[0])
 
 
-def test_resumed_and_fresh_processes_are_equal(site, cold):
+def test_resumed_and_fresh_processes_are_equal(site, cold, variants):
     chance = random.Random(os.environ.get("DEVSERVER_SEED", "1"))
     loaded, edited, broken = 0, set(), False
     for number in range(int(os.environ.get("DEVSERVER_EDITS", "30"))):
         # Errors are edits too, but most are fixed soon: else the project would be broken most of the time.
         is_fix = broken and edited and chance.random() < 0.8
-        name = chance.choice(sorted(edited) if is_fix else list(VARIANTS))
-        text = VARIANTS[name][0] if is_fix else chance.choice(VARIANTS[name])
+        name = chance.choice(sorted(edited) if is_fix else list(variants))
+        text = variants[name][0] if is_fix else chance.choice(variants[name])
         edited.discard(name)
-        if text != VARIANTS[name][0]:
+        if text != variants[name][0]:
             edited.add(name)
         if text is None:
             (site.root / name).unlink(missing_ok=True)

@@ -265,7 +265,7 @@ class Terminal:
         self.ours, theirs = pty.openpty()
         environment = {name: value for name, value in os.environ.items() if name != "RUN_MAIN"}
         site.process = subprocess.Popen(
-            [sys.executable, "manage.py", "runserver", f"127.0.0.1:{site.port}"],
+            [site.python, "manage.py", "runserver", f"127.0.0.1:{site.port}"],
             cwd=site.root, env={**environment, "TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs,
             start_new_session=True,
         )  # fmt: skip
@@ -283,19 +283,22 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(fresh_site):
+def terminal():
     terminals = []
-    yield lambda: terminals.append(Terminal(fresh_site)) or terminals[0]
-    fresh_site.stop()
+    yield lambda site: terminals.append(Terminal(site)) or terminals[0]
     os.close(terminals[0].ours)
 
 
-def test_a_save_does_not_end_a_debugger(fresh_site, terminal):
+@pytest.mark.parametrize(
+    ("kind", "path"), [("fresh_site", "/pdb"), ("fresh_asgi_site", "/pdb"), ("fresh_asgi_site", "/pdb-loop")]
+)
+def test_a_save_does_not_end_a_debugger(request, terminal, kind, path):
     """breakpoint() has the terminal; the new code answers meanwhile, and the session goes on."""
-    site, terminal = fresh_site, terminal()
+    site = request.getfixturevalue(kind)
+    terminal = terminal(site)
     site.until(lambda: site.get("/__devserver__/status")[0] == 200 and site.is_settled(), 30)
     answers = []
-    client = threading.Thread(target=lambda: answers.append(site.get("/pdb")))
+    client = threading.Thread(target=lambda: answers.append(site.get(path)))
     client.start()
     terminal.read_until(b"(Pdb)")
 
@@ -313,7 +316,7 @@ def test_a_save_does_not_end_a_debugger(fresh_site, terminal):
 def test_a_save_does_not_end_a_debugger_during_the_load(fresh_site, terminal):
     site = fresh_site
     site.edit("blog/models.py", "class Post", "breakpoint()\nclass Post")
-    terminal = terminal()
+    terminal = terminal(site)
     terminal.read_until(b"(Pdb)")
 
     site.restore("blog/models.py")
