@@ -25,7 +25,7 @@ class Dependencies:
 
     def truncate(self, length: int) -> None:
         for key in self.order[length:]:
-            if self.values.get(key, (0,))[0] >= length:
+            if key in self.values and self.values[key][0] >= length:
                 del self.values[key]
         del self.order[length:]
 
