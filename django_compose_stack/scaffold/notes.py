@@ -21,8 +21,9 @@ def to_know(project, database, wanted, environment):
     for name in settings.databases if database == "postgres" else ():
         if name != "default":
             yield f"DATABASES has {name!r} too. If pages use it, make it once: python3 .stack dbshell, CREATE DATABASE"
-    if "daphne" in settings.strings:
-        yield "daphne brings a runserver of its own, which stays: pages reload as before"
+    asgi = [name for name in ("daphne", "channels") if name in settings.strings]
+    if asgi and "uvicorn" not in packages:
+        yield f"the settings name {asgi[0]}, and the development server needs uvicorn for it. Add: uvicorn websockets"
     for name, image in SERVERS.items():
         if name in packages:
             yield f"the packages name {name}. If pages need it, write below services: {name}: {{image: {image}}}"

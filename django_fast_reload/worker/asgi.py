@@ -15,10 +15,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.util import find_spec
 
 import uvicorn
-import uvicorn.protocols.http.auto
-import uvicorn.protocols.websockets.auto  # uvicorn itself would import these two behind the last snapshot.
 from django.core.management.base import OutputWrapper
 from django.template import engines
 from uvicorn.server import ServerState
@@ -52,16 +51,20 @@ def closing(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
 
 class AsgiServer(Server):
     def load_application(self):
-        engines.all()  # As a rule the project's module imports views: what is loaded after them is loaded at each edit.
+        # As a rule the project's module imports views, so what comes behind it is loaded again at each edit.
+        engines.all()
+        self.gate = Gate(lambda: self.send(ipc.Ask()))
+        self.streams = Streams(self.gate)
+        # What older versions of uvicorn choose for websockets has no orderly end.
+        protocol = "websockets-sansio" if find_spec("websockets") else "auto"
+        self.config = uvicorn.Config(
+            self.streams, interface="asgi3", ws=protocol, log_config=None, access_log=False, proxy_headers=False
+        )
+        self.config.load()
         return asgi.load_application(self.options)
 
     def set_up(self, application, version: str | None) -> None:
-        self.gate = Gate(lambda: self.send(ipc.Ask()))
-        self.streams = Streams(application if version is None else Inject(application, version), self.gate)
-        self.config = uvicorn.Config(
-            self.streams, interface="asgi3", log_config=None, access_log=False, proxy_headers=False
-        )
-        self.config.load()
+        self.streams.application = application if version is None else Inject(application, version)
         self.config.http_protocol_class = closing(self.config.http_protocol_class)
         if self.config.ws_protocol_class:  # Else neither websockets nor wsproto is installed.
             self.config.ws_protocol_class = closing(self.config.ws_protocol_class)

@@ -19,13 +19,13 @@ log = logging.getLogger("django.server")
 
 
 class Streams:
-    """An ASGI application around the project's own.
+    """An ASGI application around the project's own, which is set when it is loaded.
 
     Each message of a websocket and each event passes the gate, so that after a save no old code answers or speaks.
     """
 
-    def __init__(self, application, gate: Gate):
-        self.application, self.gate = application, gate
+    def __init__(self, gate: Gate):
+        self.application, self.gate = None, gate
         self.open: dict[Exchange, asyncio.Task] = {}
         self.closing: set[asyncio.Task] = set()
 
