@@ -4,7 +4,10 @@ from html import escape
 from math import log10
 
 WIDTH, LEFT, BAR, GAP, TOP = 760, 190, 20, 14, 46
-COLOURS = {"stock": "#9aa0a6", "watchfiles": "#5b8def", "this": "#1e9e5a"}
+COLOURS = {
+    "stock": "#9aa0a6", "watchfiles": "#5b8def", "this": "#1e9e5a",
+    "daphne": "#b08ae0", "uvicorn": "#d9a441", "this, ASGI": "#0d7a5f",
+}  # fmt: skip
 TICKS = (1, 10, 100, 1000)  # ms
 
 

@@ -33,6 +33,9 @@ PACKAGES = [
     "django-axes",
     "django-ipware",
     "whitenoise",
+    "uvicorn",
+    "websockets",
+    "daphne",
 ]
 
 THIRD_PARTY = [
@@ -69,8 +72,10 @@ SECRET_KEY = "bench"
 DEBUG = True
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "config.urls"
-APPS = {{"stock": [], "watchfiles": ["django_watchfiles"], "this": ["django_fast_reload"]}}
-SERVER = APPS[os.environ["BENCH_SERVER"]]
+ASGI_APPLICATION = "config.asgi.application"
+APPS = {{"watchfiles": ["django_watchfiles"], "this": ["django_fast_reload"], "daphne": ["daphne"],
+    "this, ASGI": ["django_fast_reload", "daphne"]}}
+SERVER = APPS.get(os.environ["BENCH_SERVER"], [])
 INSTALLED_APPS = [*SERVER, "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
     "django.contrib.sessions", "django.contrib.messages", "django.contrib.staticfiles", "django.contrib.sites",
     *{third_party}, *{own}]
@@ -95,7 +100,24 @@ from django.contrib import admin
 from django.urls import include, path
 from django.utils.module_loading import import_string
 urlpatterns = [path("admin/", admin.site.urls), path("accounts/", include("allauth.urls")), {before},
-    path("bench", import_string("{middle}.views.bench"), {{"number": 0}}), {after}]
+    path("bench", import_string("{middle}.views.bench"), {{"number": 0}}),
+    path("later", import_string("{middle}.views.later")), path("events", import_string("{middle}.views.events")),
+    {after}]
+"""
+
+ASGI = """
+from django.core.asgi import get_asgi_application
+django = get_asgi_application()
+from {middle} import views
+async def application(scope, receive, send):
+    if scope["type"] == "http":
+        return await django(scope, receive, send)
+    if scope["type"] != "websocket":
+        raise ValueError(scope["type"])
+    await receive()
+    await send({{"type": "websocket.accept"}})
+    while (await receive())["type"] == "websocket.receive":
+        await send({{"type": "websocket.send", "text": str(views.LATER)}})
 """
 
 BENCH_VIEW = """
@@ -107,6 +129,20 @@ NUMBER = 0
 def bench(request, number):
     return JsonResponse({{"view": NUMBER, "url": number, "settings": settings.BENCH, "model": {model},
                          "template": int(render_to_string("bench/page.html", request=request))}})
+"""
+
+ASYNC_VIEWS = """
+import asyncio
+from django.http import StreamingHttpResponse
+LATER = 0
+async def later(request):
+    return JsonResponse({"async view": LATER})
+async def events(request):
+    async def stream():
+        while True:
+            yield f"data: {LATER}\\n\\n"
+            await asyncio.sleep(0.01)
+    return StreamingHttpResponse(stream(), content_type="text/event-stream")
 """
 
 MODEL = """
@@ -142,7 +178,19 @@ FILES = {
     "model": (f"{MIDDLE}/models.py", "BENCH = {}\n"),
     "settings": ("config/settings.py", "BENCH = {}\n"),
 }
-NATIVE_SERVERS = {"stock": FILES, "watchfiles": FILES, "this": FILES}
+ASYNC_VIEW = {"async view": (f"{MIDDLE}/views.py", "LATER = {}\n")}
+STREAMS = {"websocket": ASYNC_VIEW["async view"], "events": ASYNC_VIEW["async view"]}  # see streams.py
+NATIVE_SERVERS = {
+    "stock": FILES | ASYNC_VIEW,
+    "watchfiles": FILES | ASYNC_VIEW,
+    "this": FILES | ASYNC_VIEW,
+    "daphne": FILES | ASYNC_VIEW | STREAMS,
+    # It watches no templates, and Django keeps those that it has loaded.
+    "uvicorn": {kind: file for kind, file in FILES.items() if kind != "template"} | ASYNC_VIEW | STREAMS,
+    "this, ASGI": FILES | ASYNC_VIEW | STREAMS,
+}
+COMMANDS = {"uvicorn": "-m uvicorn config.asgi:application --reload --host 127.0.0.1 --port {port}"}
+RUNSERVER = "manage.py runserver 127.0.0.1:{port}"
 
 
 def environment(folder: Path, python: str) -> Path:
@@ -170,10 +218,12 @@ def generate(root: Path) -> Path:
     routes = [f"path('{app}/', include('{app}.urls'))" for app in own]
     files = {
         "manage.py": "import os, sys\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')\n"
-        "if os.environ.get('BENCH_SERVER') == 'this':\n"
+        "if os.environ.get('BENCH_SERVER', '').startswith('this'):\n"
         "    from django_fast_reload import take_over\n    take_over(sys.argv)\n"
         "from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n",
         "config/__init__.py": "",
+        "config/asgi.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings')\n"
+        + ASGI.format(middle=MIDDLE),
         "config/settings.py": SETTINGS.format(third_party=THIRD_PARTY, own=own),
         "config/urls.py": URLS.format(
             before=", ".join(routes[: APPS // 2]), middle=MIDDLE, after=", ".join(routes[APPS // 2 :])
@@ -188,7 +238,7 @@ def generate(root: Path) -> Path:
             body = "\n".join(f"def step{step}(value):\n    return [value, {step}]\n" for step in range(30))
             files[f"{app}/service{number}.py"] = inner + body
     bench = BENCH_VIEW.format(imports="", model=f"{MIDDLE.capitalize()}.BENCH")
-    files[f"{MIDDLE}/views.py"] += bench
+    files[f"{MIDDLE}/views.py"] += bench + ASYNC_VIEWS
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text.lstrip("\n"))

@@ -1,17 +1,19 @@
-"""Measure how long a save takes to be live: stock runserver, runserver with django-watchfiles, and this one.
+"""Measure how long a save takes to be live: stock runserver, others that reload, and this one.
 
     reload.py                     the generated project, all servers in turn
     reload.py --compose           this project in Compose, on the bind mount
     reload.py --compose --kinds view errors requirements
     reload.py --edits 40 --kinds view model --svg docs/reload-bench.svg
+    reload.py --servers daphne uvicorn "this, ASGI" --kinds "async view" websocket events
 
 Each save writes a number into a file. A client then asks over fresh connections, 5 ms apart, until the answer carries
 that number. The time is from the end of the write to the end of that answer. Refused: connections that failed.
-Stale: requests sent after the save and answered by older code.
+Stale: requests sent after the save and answered by older code. For websockets and events see streams.py.
 """
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -27,8 +29,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from plot import plot
-from project import COMPOSE_SERVERS, NATIVE_SERVERS, compose_copy, environment, generate
+from project import COMMANDS, COMPOSE_SERVERS, NATIVE_SERVERS, RUNSERVER, compose_copy, environment, generate
 from stack import EXTRAS, p95
+from streams import CLIENTS, follow
 
 PAUSE = 0.005  # seconds between two requests
 GIVE_UP = 30.0  # seconds
@@ -41,6 +44,7 @@ class Result:
     kind: str
     times: list[float] = field(default_factory=list)  # ms
     refused: int = 0
+    lost: int = 0  # streams that ended in no order
     stale: int = 0
     asked: int = 0
 
@@ -51,11 +55,11 @@ class Result:
         return p95(self.times)
 
 
-def ask(port: int) -> dict | None:
+def ask(port: int, path: str) -> dict | None:
     """Return the numbers that the server's code holds; None where it can't be reached."""
     try:
         with socket.create_connection(("127.0.0.1", port), GIVE_UP) as sock:
-            sock.sendall(b"GET /bench HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             data = b""
             while part := sock.recv(65536):
                 data += part
@@ -70,8 +74,11 @@ def ask(port: int) -> dict | None:
 
 def wait_for(port: int, kind: str, number: int, result: Result | None = None) -> None:
     end = time.monotonic() + GIVE_UP
+    path = "/bench"
+    if kind in ("async view", *CLIENTS):
+        kind, path = "async view", "/later"
     while time.monotonic() < end:
-        answer = ask(port)
+        answer = ask(port, path)
         if answer and answer[kind] == number:
             return
         if result is not None:
@@ -86,16 +93,21 @@ def wait_for(port: int, kind: str, number: int, result: Result | None = None) ->
 
 def measure(name: str, root: Path, port: int, edits: int, kinds: list[str], files: dict) -> list[Result]:
     results, chance = [], random.Random(1)
-    for kind in kinds:
+    for kind in (kind for kind in kinds if kind in files):
         result, path, pattern = Result(name, kind), root / files[kind][0], files[kind][1]
         for number in range(1, edits + 1):
             # More than a second, for the same reason as below; not in step with a reloader that looks once a second.
             time.sleep(1.1 + chance.random())
             text = path.read_text().replace(pattern.format(number - 1), pattern.format(number))
+            if client := kind in CLIENTS and CLIENTS[kind](port):
+                client.next()
             path.write_text(text)
             saved = time.perf_counter()
-            wait_for(port, kind, number, result)
-            result.times.append((time.perf_counter() - saved) * 1000)
+            is_heard = not client or follow(client, CLIENTS[kind], port, number, result)
+            if not client:
+                wait_for(port, kind, number, result)
+            result.times.append((time.perf_counter() - saved) * 1000 if is_heard else math.inf)
+            wait_for(port, kind, number)
         # Stock would take a save of the same length within the same second for the compiled one, and stay with it.
         time.sleep(1.1)
         path.write_text(text.replace(pattern.format(edits), pattern.format(0)))
@@ -134,7 +146,7 @@ def run_native(name: str, root: Path, python: Path, options) -> tuple[list[Resul
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-    command = [str(python), "manage.py", "runserver", f"127.0.0.1:{port}"]
+    command = [str(python), *COMMANDS.get(name, RUNSERVER).format(port=port).split()]
     variables = {**os.environ, "BENCH_SERVER": name}
     with (root.parent / f"{name}.log").open("w") as log:
         server = subprocess.Popen(command, cwd=root, env=variables, stdout=log, stderr=log, start_new_session=True)
@@ -149,7 +161,11 @@ def run_native(name: str, root: Path, python: Path, options) -> tuple[list[Resul
         idle = f"{(cpu(pids) - before) / QUIET:.2%} | {memory(pids):.0f} MB"
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(20)
+        try:
+            server.wait(20)
+        finally:
+            for pid in family(server.pid):
+                os.kill(pid, signal.SIGKILL)
     return results, idle
 
 
@@ -173,17 +189,24 @@ def run_compose(name: str, root: Path, options) -> tuple[list[Result], str]:
 
 def table(results: list[Result], idle: dict[str, str]) -> str:
     stock = {result.kind: result.median() for result in results if result.server == "stock"}
-    lines = ["| edit | server | median ms | p95 ms | times faster | refused | stale |", "|---|---|---|---|---|---|---|"]
-    for result in sorted(results, key=lambda result: list(stock or [result.kind]).index(result.kind)):
+    has_streams = any(result.kind in CLIENTS for result in results)
+    names = ["edit", "server", "median ms", "p95 ms", "times faster", "refused", "stale", *["lost"] * has_streams]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    kinds = list(dict.fromkeys(result.kind for result in results))
+    for result in sorted(results, key=lambda result: kinds.index(result.kind)):
         ratio = f"{stock[result.kind] / result.median():.1f}" if result.kind in stock else ""
         lines.append(
-            f"| {result.kind} | {result.server} | {result.median():.1f} | {result.p95():.1f} | {ratio} "
-            f"| {result.refused} | {result.stale} |"
+            f"| {result.kind} | {result.server} | {shown(result.median())} | {shown(result.p95())} | {ratio} "
+            f"| {result.refused} | {result.stale} |{f' {result.lost} |' * has_streams}"
         )
     if any(idle.values()):
         lines += ["", "| server | idle CPU | memory |", "|---|---|---|"]
         lines += [f"| {name} | {text} |" for name, text in idle.items()]
     return "\n".join(lines)
+
+
+def shown(milliseconds: float) -> str:
+    return "never" if math.isinf(milliseconds) else f"{milliseconds:.1f}"
 
 
 def main() -> None:
@@ -198,7 +221,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder for the project and its environment, used again if there")
     parser.add_argument("--svg", type=Path, help="where to draw the result")
     options = parser.parse_args()
-    options.kinds = options.kinds or (["view"] if options.compose else ["view", "template", "url", "model", "settings"])
+    options.kinds = options.kinds or (["view"] if options.compose else list(NATIVE_SERVERS["stock"]))
     folder = options.keep or Path(tempfile.mkdtemp(prefix="bench-reload-"))
     results, idle = [], {}
     try:

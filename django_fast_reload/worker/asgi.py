@@ -13,13 +13,15 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 
 import uvicorn
+from django.conf import settings
 from django.core.management.base import OutputWrapper
-from django.template import engines
+from django.utils.module_loading import import_string
 from uvicorn.server import ServerState
 
 from .. import asgi, ipc
@@ -50,9 +52,9 @@ def closing(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
 
 
 class AsgiServer(Server):
-    def load_application(self):
-        # As a rule the project's module imports views, so what comes behind it is loaded again at each edit.
-        engines.all()
+    def load_handler(self) -> None:
+        for name in settings.MIDDLEWARE:
+            import_string(name)
         self.gate = Gate(lambda: self.send(ipc.Ask()))
         self.streams = Streams(self.gate)
         # What older versions of uvicorn choose for websockets has no orderly end.
@@ -61,9 +63,12 @@ class AsgiServer(Server):
             self.streams, interface="asgi3", ws=protocol, log_config=None, access_log=False, proxy_headers=False
         )
         self.config.load()
+
+    def load_application(self) -> Callable:
+        # Behind the URLconf, as with daphne's `runserver`, whose checks load that first: consumers are edited, too.
         return asgi.load_application(self.options)
 
-    def set_up(self, application, version: str | None) -> None:
+    def set_up(self, application: Callable, version: str | None) -> None:
         self.streams.application = application if version is None else Inject(application, version)
         self.config.http_protocol_class = closing(self.config.http_protocol_class)
         if self.config.ws_protocol_class:  # Else neither websockets nor wsproto is installed.

@@ -47,11 +47,12 @@ class Server:
 
     def load(self) -> None:
         """Load the whole project, URLconf last: it imports the views, which are edited most."""
-        application = self.load_application()
+        self.load_handler()
         engines.all()
         self.configured_by = self.snapshotter.orders
         self.send(ipc.Configured())
         get_resolver().url_patterns  # noqa: B018 (loads the URLconf)
+        application = self.load_application()
         self.snapshotter.checkpoint("")
         if self.snapshotter.orders.is_fresh:
             self.prepare()
@@ -62,8 +63,13 @@ class Server:
         version = self.snapshotter.orders.version
         self.set_up(application, version if getattr(settings, "DEVSERVER_BROWSER", True) else None)
 
+    def load_handler(self) -> None:
+        """Load what is there before the URLconf: middleware, above all."""
+        self.handler = self.command.get_handler(**self.options)
+
     def load_application(self) -> Callable:
-        return self.command.get_handler(**self.options)
+        """Return what answers requests."""
+        return self.handler
 
     def set_up(self, application: Callable, version: str | None) -> None:
         """Make what answers requests. version: of the code, for pages; None where they stay as they are."""

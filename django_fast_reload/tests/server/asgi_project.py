@@ -1,11 +1,8 @@
-"""What an ASGI project has besides the usual files, an environment for it, and a client of websockets."""
+"""What an ASGI project has besides the usual files, and an environment for it."""
 
-import base64
-import os
-import socket
-import struct
 from pathlib import Path
 
+from .clients import WebSocket
 from .environments import make_environment, uv
 from .site import FILES, Site
 
@@ -140,56 +137,5 @@ class AsgiSite(Site):
         log = self.root.parent / "lifespan.log"
         return log.read_text().splitlines() if log.exists() else []
 
-    def connect(self, path: str = "/ws", timeout: float = 20) -> "WebSocket":
+    def connect(self, path: str = "/ws", timeout: float = 20) -> WebSocket:
         return WebSocket(self.port, path, timeout)
-
-
-class WebSocket:
-    """A client that knows no more than it needs. Raises ConnectionError where the handshake is refused."""
-
-    def __init__(self, port: int, path: str, timeout: float):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.sock.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nOrigin: http://localhost\r\n\r\n".encode()
-        )
-        self.file = self.sock.makefile("rb")
-        head = b"".join(iter(self.file.readline, b"\r\n")) if (first := self.file.peek(1)) else b""
-        if not first or b" 101 " not in head.partition(b"\r\n")[0]:
-            self.close()
-            raise ConnectionError(head.partition(b"\r\n")[0].decode() or "closed")
-
-    def send(self, text: str, opcode: int = 1) -> None:
-        data, mask = text.encode(), os.urandom(4)
-        assert len(data) < 126
-        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
-        self.sock.sendall(bytes([0x80 | opcode, 0x80 | len(data)]) + mask + masked)
-
-    def receive(self) -> str | int | None:
-        """Return the next text, the code of the close, or None where the connection ended without one."""
-        while True:
-            try:
-                head = self.file.read(2)
-                if len(head) < 2:
-                    return None
-                opcode, size = head[0] & 15, head[1] & 127
-                if size == 126:
-                    size = struct.unpack("!H", self.file.read(2))[0]
-                data = self.file.read(size)
-            except ConnectionError:
-                return None
-            if opcode == 8:
-                return struct.unpack("!H", data[:2])[0] if data else 1005
-            if opcode == 9:
-                self.send(data.decode(), 10)
-            elif opcode == 1:
-                return data.decode()
-
-    def ask(self, text: str) -> str | int | None:
-        self.send(text)
-        return self.receive()
-
-    def close(self) -> None:
-        self.file.close()
-        self.sock.close()

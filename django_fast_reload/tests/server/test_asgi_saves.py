@@ -5,7 +5,6 @@ DEVSERVER_EDITS sets how often the files are saved under clients that connect ag
 
 import os
 import signal
-import socket
 import statistics
 import threading
 import time
@@ -13,39 +12,10 @@ import time
 import pytest
 
 from .asgi_project import SOCKETS
+from .clients import Events
 
 EDITS = int(os.environ.get("DEVSERVER_EDITS", "50"))
 RECONNECT = 1.0  # seconds; on a machine that does nothing else it is a tenth of that
-
-
-class Events:
-    """A client of server-sent events, as strict as a browser."""
-
-    def __init__(self, site):
-        self.sock = socket.create_connection(("127.0.0.1", site.port), 20)
-        self.sock.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
-        self.file = self.sock.makefile("rb")
-        self.head = b"".join(iter(self.file.readline, b"\r\n"))
-        self.retry = None
-
-    def receive(self) -> str | None:
-        """Return the next event; None where the stream ended in order. Raises ConnectionError where it was cut."""
-        data = b""
-        while not data.endswith(b"\n\n"):
-            size = self.file.readline()
-            if not size:
-                raise ConnectionError("the stream was cut")
-            part = self.file.read(int(size, 16) + 2)[:-2]
-            if not part:
-                return None
-            data += part
-            if data.startswith(b"retry: "):
-                self.retry, data = data, b""
-        return data.decode().removeprefix("data: ").strip()
-
-    def close(self):
-        self.file.close()
-        self.sock.close()
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +39,7 @@ def test_a_websocket_is_closed_with_1012(asgi_site):
 
 def test_a_stream_of_events_ends_in_order(asgi_site):
     """The browser is told to come back at once, and the generator is closed as where the client goes."""
-    client = Events(asgi_site)
+    client = Events(asgi_site.port)
     assert b"text/event-stream" in client.head
     assert client.receive() == "0000"
 
@@ -80,7 +50,7 @@ def test_a_stream_of_events_ends_in_order(asgi_site):
         assert event == "0000"
     assert time.monotonic() - began < 1
     assert client.retry == b"retry: 100\n\n"
-    assert Events(asgi_site).receive() == "0001"
+    assert Events(asgi_site.port).receive() == "0001"
     asgi_site.until(lambda: "stream closed" in asgi_site.lifespan())
     client.close()
 
@@ -152,7 +122,7 @@ def test_the_end_of_the_server(fresh_asgi_site):
     """Clients are told, and the lifespan ends."""
     site = fresh_asgi_site
     site.start()
-    websocket, events = site.connect(), Events(site)
+    websocket, events = site.connect(), Events(site.port)
     websocket.ask("hello")
     events.receive()
 
@@ -195,7 +165,7 @@ def test_clients_that_connect_again_across_saves(asgi_site):
         return client
 
     def events():
-        client = Events(asgi_site)
+        client = Events(asgi_site.port)
         client.next = lambda number: client.receive() or 0
         return client
 
