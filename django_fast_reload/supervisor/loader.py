@@ -1,10 +1,11 @@
 """Load the project: from nothing, or from the latest snapshot that the change leaves valid."""
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 
 from .. import ipc
-from ..bytecode_folder import make_folder
 from .lineage import Lineage
 from .load import Load
 from .own_package import OwnPackage
@@ -20,7 +21,7 @@ class Loader:
         self.port = port
         self.package = OwnPackage()
         self.lineage = Lineage(plan, environment, self.package.digest, loop)
-        self.bytecode = make_folder() if bytecode is None else bytecode
+        self.bytecode = bytecode_folder() if bytecode is None else bytecode
         self.load = Load(0, [])
         self.boot = f"{time.time():.0f}"
         self.debugger: dict | None = None  # see Debugger.endpoint
@@ -99,3 +100,11 @@ class Loader:
             bytecode=self.bytecode,
             debugger=self.debugger,
         )
+
+
+def bytecode_folder() -> str:
+    """Return a new folder for compiled modules that only this user can write to; empty where there can be none."""
+    try:
+        return tempfile.mkdtemp(prefix="fast-reload-", dir=os.environ.get("TMPDIR") or "/tmp")
+    except OSError:
+        return ""

@@ -4,13 +4,13 @@ One thread and the standard library only, so that nothing the project does can e
 """
 
 import selectors
+import shutil
 import socket
 import sys
 import time
 import traceback
 
 from .. import ipc
-from ..bytecode_folder import remove_folder
 from ..project_paths import ProjectPaths
 from . import handover
 from .barrier import Barrier, listen, report_bind_error
@@ -110,7 +110,7 @@ class Supervisor:
     def stop(self) -> None:
         self.barrier.listener.close()
         self.loader.lineage.stop()
-        remove_folder(self.loader.bytecode)
+        shutil.rmtree(self.loader.bytecode, ignore_errors=True)
 
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""

@@ -4,6 +4,7 @@ import io
 import os
 import resource
 import select
+import shutil
 import socket
 import sys
 import threading
@@ -17,7 +18,6 @@ from django.template import engines
 from django.urls import get_resolver
 
 from .. import ipc
-from ..bytecode_folder import remove_folder
 from ..page.inject import Inject
 from . import debugger, memory
 from .watching import Reloader
@@ -154,7 +154,8 @@ class Server:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         if not self.is_supervised():
-            remove_folder(self.snapshotter.orders.bytecode)  # The supervisor was killed, and could not.
+            # The supervisor was killed, and could not.
+            shutil.rmtree(self.snapshotter.orders.bytecode, ignore_errors=True)
         # No atexit handlers: the snapshots go on using what those would remove.
         os._exit(0)
 
