@@ -25,17 +25,17 @@ def hold(fd: int, host: str, port: int) -> None:
         api._settrace = note
         api.listen((host, port))
     except Exception as error:
-        ipc.send(sock, ipc.DebuggerFailed(str(error) or type(error).__name__))
+        ipc.send(sock, ipc.DebuggerPort(error=str(error) or type(error).__name__))
         return
-    ipc.send(sock, ipc.DebuggerReady(**found, ppid=os.getpid()))
-    is_attached = False
+    endpoint = ipc.DebuggerPort(**found, ppid=os.getpid())
+    ipc.send(sock, endpoint)
+    sock.settimeout(POLL)
     while True:
-        sock.settimeout(POLL)
         try:
             if ipc.receive(sock)[0] is None:
                 os._exit(0)
         except TimeoutError:
             pass
-        if api.is_client_connected() != is_attached:
-            is_attached = not is_attached
-            ipc.send(sock, ipc.DebuggerAttached(is_attached))
+        if api.is_client_connected() != endpoint.is_attached:
+            endpoint = endpoint._replace(is_attached=not endpoint.is_attached)
+            ipc.send(sock, endpoint)

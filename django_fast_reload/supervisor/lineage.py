@@ -65,7 +65,7 @@ class Lineage:
         """Note the files that were edited: the next edit is likely to be one of these."""
         self.hot = ([path for path in self.hot if path not in paths] + paths)[-MAX_HOT:]
 
-    def warm_up(self, used: ipc.Used) -> None:
+    def warm_up(self, used: ipc.Warm) -> None:
         """Have the snapshot that the next edit is most likely to need prepare a copy."""
         self.late.update(dict.fromkeys(used.modules))
         likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
@@ -107,14 +107,14 @@ class Lineage:
         if message is None:
             self.forget(worker)
         elif worker not in self.retired:
-            if isinstance(message, ipc.SnapshotTaken) and fds:  # There may be no descriptor left.
-                self.add(Snapshot(ipc.adopt(fds[0]), message.holder, message.position, message.before))
-            if isinstance(message, (ipc.SnapshotTaken, ipc.Resumed)):
+            if isinstance(message, ipc.Forked):
+                if fds:  # There are none from a snapshot's copy, or where no descriptor is left.
+                    self.add(Snapshot(ipc.adopt(fds[0]), message.holder, message.position, message.before))
                 self.ignore_end(worker)
                 worker.follow(message.pid)
                 self.watch_end(worker)
             self.on_message(message)
-        elif isinstance(message, ipc.Draining) and message.is_debugged:
+        elif isinstance(message, ipc.Debugging):
             self.retired[worker] = time.monotonic() + END_TIMEOUT
 
     def kill_stuck(self) -> None:

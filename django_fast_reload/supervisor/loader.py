@@ -24,7 +24,7 @@ class Loader:
         self.bytecode = bytecode_folder() if bytecode is None else bytecode
         self.load = Load(0, [])
         self.boot = f"{time.time():.0f}"
-        self.debugger: dict | None = None  # see Debugger.endpoint
+        self.debugger: dict = {}  # see Debugger.endpoint
         self.is_fresh = bytecode is None  # nothing has been served yet
         self.is_watched = False  # the folders that Django wants watched are known
 

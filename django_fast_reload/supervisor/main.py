@@ -197,7 +197,7 @@ class Supervisor:
             ipc.Configured: self.loader.on_configured,
             ipc.Folders: self.on_folders,
             ipc.Handled: self.on_handled,
-            ipc.Used: self.loader.lineage.warm_up,
+            ipc.Warm: self.loader.lineage.warm_up,
             ipc.Checks: self.notices.on_checks,
             ipc.Declined: self.on_declined,
         }.get(type(message))

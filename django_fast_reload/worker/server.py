@@ -141,10 +141,12 @@ class Server:
         """
         deadline = time.monotonic() + ipc.DRAIN_TIMEOUT
         is_reported = is_debugged = False
-        while self.threads and self.is_supervised(is_debugged) and (time.monotonic() < deadline or is_debugged):
+        while self.threads and self.is_supervised() and (time.monotonic() < deadline or is_debugged):
             for thread in list(self.threads):
                 thread.join(0.05)
             is_debugged = self.is_debugged()
+            if is_debugged:
+                self.send(ipc.Debugging())
             if not is_reported and is_debugged:
                 is_reported = True
                 print("The debugger stays open on the old code; new requests get the new code.", flush=True)
@@ -167,9 +169,9 @@ class Server:
             finishing.start()
             finishing.join(EXECUTOR_TIMEOUT)
 
-    def is_supervised(self, is_debugged: bool = False) -> bool:
+    def is_supervised(self) -> bool:
         try:
-            ipc.send(self.recorder.sock, ipc.Draining(len(self.threads), is_debugged))
+            ipc.send(self.recorder.sock, ipc.Recorded())
         except OSError:
             return False
         return True
@@ -189,7 +191,7 @@ class Server:
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)
         self.announce()
-        self.send(ipc.Used(self.late_modules(), memory.own()))
+        self.send(ipc.Warm(self.late_modules(), memory.own()))
         is_serious = False
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:
