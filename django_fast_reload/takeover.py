@@ -4,17 +4,19 @@ import json
 import os
 import re
 import sys
+from getopt import GetoptError, getopt, gnu_getopt
 
 from .package import MAIN
 
-FLAGS = {
-    "-6", "--ipv6", "--nothreading", "--nostatic", "--insecure", "--no-color", "--force-color", "--skip-checks",
-}  # fmt: skip
-OPTIONS = {"--settings", "--pythonpath"}  # each followed by a value
+# Those of `runserver` that change nothing here, and those of the interpreter; "=" or ":" where a value follows.
+OPTIONS = [
+    "ipv6", "nothreading", "nostatic", "insecure", "no-color", "force-color", "skip-checks", "settings=", "pythonpath=",
+]  # fmt: skip
+FLAGS = "bBdEiIOPqRsSuvxW:X:"
+LONG_FLAGS = ["check-hash-based-pycs="]
 PROGRAMS = {os.path.realpath(os.path.join(prefix, "bin")) for prefix in (sys.prefix, sys.base_prefix)}
 WORKER = "_fast_reload.worker.main"
 REPLACES = {"gevent", "eventlet"}  # may have replaced parts of the standard library
-FLAGS_WITH_VALUE = {"-X", "-W", "--check-hash-based-pycs"}  # of the interpreter
 ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[\w.-]+):)?(\d+)")
 
 
@@ -48,19 +50,15 @@ def obstacle() -> str:
 
 def parse(arguments: list[str]) -> tuple[str, int, bool] | None:
     """Return address, port and whether it is IPv6; None where Django itself should read the command line."""
-    found, ipv6, rest = [], False, iter(arguments)
-    for argument in rest:
-        if argument in OPTIONS:
-            next(rest, None)
-        elif argument in FLAGS:
-            ipv6 = ipv6 or argument in ("-6", "--ipv6")
-        elif argument.partition("=")[0] not in OPTIONS:
-            found.append(argument)
+    try:
+        options, found = gnu_getopt(arguments, "6", OPTIONS)
+    except GetoptError:
+        return None
     match = ADDRESS.fullmatch(found[0] if found else "8000")
     if len(found) > 1 or match is None:
         return None
     address, port = match.groups()
-    ipv6 = ipv6 or bool(address and address.startswith("["))
+    ipv6 = not {"-6", "--ipv6"}.isdisjoint(dict(options)) or bool(address and address.startswith("["))
     return (address or ("::1" if ipv6 else "127.0.0.1")).strip("[]"), int(port), ipv6
 
 
@@ -89,13 +87,10 @@ def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
 
 def are_flags(words: list[str]) -> bool:
     """Tell whether these are options of the interpreter, and not another program that runs this one."""
-    rest = iter(words)
-    for word in rest:
-        if word in FLAGS_WITH_VALUE:
-            next(rest, None)
-        elif not word.startswith("-") or word.startswith(("-m", "-c")):
-            return False
-    return True
+    try:
+        return getopt(words, FLAGS, LONG_FLAGS)[1] == []
+    except GetoptError:
+        return False
 
 
 def why_unclear() -> str:
