@@ -14,8 +14,7 @@ class Settling:
 
     def __init__(self, is_native: bool):
         self.is_native = is_native
-        self.ready: set[str] = set()
-        self.pending: dict[str, float] = {}  # path: time when it counts as written
+        self.pending: dict[str, float] = {}  # path: time when it counts as written; 0 where it is
         self.since: dict[str, float] = {}
         self.first = self.last = 0.0  # when the first and the last of these were touched
 
@@ -23,8 +22,7 @@ class Settling:
         self.first, self.last = self.first if self else now, now
         empty = is_empty(path)
         if mask & DONE and not empty:
-            self.pending.pop(path, None)
-            self.ready.add(path)
+            self.pending[path] = 0.0
             return
         if mask & (DELETE | MOVED_FROM):
             delay = GONE
@@ -32,22 +30,18 @@ class Settling:
             delay = OPEN  # The event of its closing will come, and ends this.
         else:
             delay = SETTLE
-        self.ready.discard(path)
         first = self.since.setdefault(path, now)
         self.pending[path] = min(now + delay, first + OPEN)
 
     def __bool__(self) -> bool:
-        return bool(self.ready or self.pending)
+        return bool(self.pending)
 
     def due(self) -> float | None:
         """Return when the last of these files counts as written: 0 for now, None where there is none."""
-        if not self:
-            return None
-        return max(self.pending.values(), default=0.0)
+        return max(self.pending.values(), default=None)
 
     def take(self) -> set[str]:
-        paths = self.ready.union(self.pending)
-        self.ready.clear()
+        paths = set(self.pending)
         self.pending.clear()
         self.since.clear()
         return paths
