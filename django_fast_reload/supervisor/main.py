@@ -80,7 +80,7 @@ class Supervisor:
     def run(self) -> int:
         become_reaper()
         with self.terminal.signals(self.end) as wakeup:
-            self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.on_signal)
+            self.loop.register(wakeup, selectors.EVENT_READ, lambda: None)  # It ends the wait, and `end` the loop.
             if self.files.watcher.fd >= 0:
                 self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
             self.files.watch_files([*self.installer.locks, self.dotenv.path])
@@ -224,7 +224,9 @@ class Supervisor:
         load.succeed()
         self.status.remember()
         if self.loader.is_fresh:
-            self.terminal.ready(message.url, len(self.files.watcher.watches), len(self.loader.lineage.snapshots))
+            folders, snapshots = len(self.files.watcher.watches), len(self.loader.lineage.snapshots)
+            address = f" Open {message.url}" if message.url else ""
+            self.terminal.say(f"Watching {folders} folders; {snapshots} snapshots.{address}")
         else:
             self.terminal.reloaded(load.changed, load.before, load.milliseconds)
         self.loader.is_fresh = False
@@ -282,7 +284,7 @@ class Supervisor:
         if load.failure is not None:
             return
         if worker.is_serving and not load.is_short():
-            self.terminal.crashed()
+            self.terminal.say("The server process ended unexpectedly. Starting another one.")
             self.loader.resume({"": len(self.files.dependencies)})
         elif self.loader.package.is_replaced():
             self.hand_over(load.changed)

@@ -29,9 +29,6 @@ class Terminal:
         except OSError:
             pass  # A terminal that was closed must not end the server's work.
 
-    def ready(self, url: str, folders: int, snapshots: int) -> None:
-        self.say(f"Watching {folders} folders; {snapshots} snapshots." + (f" Open {url}" if url else ""))
-
     def reloaded(self, changed: list[str], before: str, milliseconds: float) -> None:
         if not changed or not changed[0]:
             self.say(f"Live again in {milliseconds:.0f} ms.")
@@ -53,9 +50,6 @@ class Terminal:
                 "Raise it: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512"
             )
 
-    def crashed(self) -> None:
-        self.say("The server process ended unexpectedly. Starting another one.")
-
     def obstacle(self, message: Obstacle) -> None:
         if message.reason in self.obstacles:
             return
@@ -67,10 +61,9 @@ class Terminal:
     def signals(self, end):
         """Call `end` for the signals that end the server, and restore terminal and handlers afterwards.
 
-        Yields a descriptor that becomes readable with each signal.
+        Yields a descriptor that becomes readable with the first signal.
         """
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.wakeup = read
         is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         numbers = [number for number in END_SIGNALS if not (number == signal.SIGHUP and is_nohup)]
         before = {number: signal.signal(number, lambda *_: end()) for number in numbers}
@@ -89,6 +82,3 @@ class Terminal:
                 signal.signal(number, handler)
             os.close(read)
             os.close(write)
-
-    def on_signal(self) -> None:
-        os.read(self.wakeup, 4096)
