@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 
 from .endpoints import Endpoints, is_reserved
-from .handles import Worker
 
 BACKLOG = 128  # connections
 BIND_ERRORS = {
@@ -38,24 +37,15 @@ def listen(address: str, port: int, ipv6: bool) -> socket.socket:
 class Barrier:
     """Accepts connections and hands them over.
 
-    endpoints: answers what is not for the project, and errors.
-    current: called for each connection, with the time of the last request; returns the live process if it is made of
-        the files as they were then.
-    is_broken: tells whether it is known that the project does not load.
+    endpoints: answers what is not for the project.
+    taker: called for each connection, with the time of the last request; returns the function that takes it, or None
+        where it has to wait. That returns False where it can't take it now.
     unreceived: tells the number of connections that processes were sent and have not received.
     """
 
-    def __init__(
-        self,
-        listener: socket.socket,
-        loop: selectors.BaseSelector,
-        endpoints: Endpoints,
-        current: Callable[[float], Worker | None],
-        is_broken: Callable[[], bool],
-        unreceived: Callable[[], int],
-    ):
+    def __init__(self, listener, loop, endpoints: Endpoints, taker: Callable, unreceived: Callable[[], int]):
         self.listener, self.loop, self.endpoints = listener, loop, endpoints
-        self.current, self.is_broken, self.unreceived = current, is_broken, unreceived
+        self.taker, self.unreceived = taker, unreceived
         self.silent: dict[socket.socket, None] = {}  # connections without a request so far, in order
         self.waiting: deque[socket.socket] = deque()
         self.arrived = 0.0
@@ -158,13 +148,8 @@ class Barrier:
     def let_in(self) -> None:
         """Hand the waiting connections to the live process, or answer them with the error."""
         self.go_on()
-        while self.waiting:
-            live = self.current(self.arrived)
-            if live is not None:
-                if not live.hand_over(self.waiting[0]):
-                    return
-                self.waiting.popleft()
-            elif self.is_broken():
-                self.endpoints.serve(self.waiting.popleft())
-            else:
+        while self.waiting and (take := self.taker(self.arrived)):
+            connection = self.waiting.popleft()
+            if not take(connection):
+                self.waiting.appendleft(connection)
                 return

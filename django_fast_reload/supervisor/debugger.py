@@ -18,13 +18,13 @@ from .terminal import Terminal
 class Debugger:
     """DEVSERVER_DEBUGPY is the address to listen at: 5678, or 0.0.0.0:5678.
 
-    on_ready: called once the port is held, or can't be.
+    on_ready: called once the port is held, or can't be, or where no debugger is wanted.
     """
 
     def __init__(self, environment: dict[bytes, bytes], loop, terminal: Terminal, on_ready: Callable[[], None]):
         self.address = environment.get(b"DEVSERVER_DEBUGPY", b"").decode()
         self.environment, self.loop, self.terminal, self.on_ready = environment, loop, terminal, on_ready
-        self.endpoint: dict = {}  # fields of DebuggerPort; empty while nobody holds the port
+        self.endpoint: dict = {}  # fields of DebuggerPort; empty while nobody holds it
         self.sock = None
         self.is_ready = False
 

@@ -30,11 +30,13 @@ class Endpoints:
         self.loop, self.status, self.on_retry = loop, status, on_retry
         self.clients: dict[Client, None] = {}  # in the order in which they came
 
-    def serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket) -> bool:
+        """Answer a connection; return True, as whatever takes one."""
         client = Client(connection)
         self.clients[client] = None
         self.loop.register(connection, selectors.EVENT_READ, lambda: self.on_ready(client))
         self.on_ready(client)
+        return True
 
     def on_ready(self, client: Client) -> None:
         if client.unsent:
@@ -80,6 +82,11 @@ class Endpoints:
             if client.is_streaming:
                 client.push(events[client.is_known])
                 self.wait_for(client)
+
+    def notify(self, title: str, text: str) -> None:
+        """Show a message in the open pages until the next load."""
+        self.status.loader.load.notice = {"title": title, "text": text}
+        self.broadcast()
 
     def unread(self) -> list[socket.socket]:
         """Return the connections of clients that still read an answer."""

@@ -14,8 +14,7 @@ END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Terminal:
     def __init__(self, root: str):
         self.root = root
-        self.is_limit_reported = False
-        self.obstacles: set[str] = set()  # reasons that were printed
+        self.said: set = set()  # subjects of what is said once
 
     def name(self, path: str) -> str:
         return os.path.relpath(path, self.root) if path.startswith("/") else path
@@ -28,6 +27,11 @@ class Terminal:
             print(text.encode(errors="replace").decode(), flush=True)
         except OSError:
             pass  # A terminal that was closed must not end the server's work.
+
+    def say_once(self, subject, text: str) -> None:
+        if subject not in self.said:
+            self.said.add(subject)
+            self.say(text)
 
     def reloaded(self, changed: list[str], before: str, milliseconds: float) -> None:
         if not changed or not changed[0]:
@@ -43,19 +47,16 @@ class Terminal:
         self.say(f"{place}{failure['title']}{hint}\nFix it and save: the server is still running.")
 
     def watches_exhausted(self) -> None:
-        if not self.is_limit_reported:
-            self.is_limit_reported = True
-            self.say(
-                "The limit of file watches is reached, so each request compares the files themselves, which is slower. "
-                "Raise it: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512"
-            )
+        self.say_once(
+            "watches",
+            "The limit of file watches is reached, so each request compares the files themselves, which is slower. "
+            "Raise it: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512",
+        )
 
     def obstacle(self, message: Obstacle) -> None:
-        if message.reason in self.obstacles:
-            return
-        self.obstacles.add(message.reason)
         where = f"From {self.name(message.before)} on" if message.before else "At the end"
-        self.say(f"{where} no snapshot can be taken, so reloads start further back: {message.reason}.")
+        text = f"{where} no snapshot can be taken, so reloads start further back: {message.reason}."
+        self.say_once(message.reason, text)
 
     @contextmanager
     def signals(self, end):

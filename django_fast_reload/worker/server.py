@@ -57,10 +57,10 @@ class Server:
             ("", 0), WSGIRequestHandler, ipv6=self.command.use_ipv6, bind_and_activate=False
         )
         http.socket.close()
-        port = int(self.command.port)
+        port = int(self.command.port) or self.snapshotter.orders.port
         if self.snapshotter.orders.is_fresh:
             self.send(ipc.Address(self.command.addr, port, self.command.use_ipv6))
-        http.server_name, http.server_port = self.command.addr, port or self.snapshotter.orders.port
+        http.server_name, http.server_port = self.command.addr, port
         http.setup_environ()
         is_wanted = getattr(settings, "DEVSERVER_BROWSER", True)
         http.set_app(Inject(handler, self.snapshotter.orders.version) if is_wanted else handler)

@@ -11,7 +11,7 @@ from ...supervisor.barrier import Barrier, listen
 from ...supervisor.client import EVENT_TIMEOUT, MAX_HEADERS, READ_TIMEOUT, REQUEST_TIMEOUT, Client
 from ...supervisor.endpoints import Endpoints, is_reserved
 from ...supervisor.handles import Worker
-from ...supervisor.load import Load
+from ...supervisor.loader import Load
 
 EVENT = b'data: {"state": "serving"}\n\n'
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -48,16 +48,16 @@ class Site:
         self.retries = 0
         self.endpoints = Endpoints(self.loop, self.status, self.retry)
         self.current = self.live = None
-        self.barrier = Barrier(
-            self.listener, self.loop, self.endpoints, lambda since: self.current, self.is_broken, lambda: 0
-        )
+        self.barrier = Barrier(self.listener, self.loop, self.endpoints, self.taker, lambda: 0)
         self.clients = []
 
     def retry(self):
         self.retries += 1
 
-    def is_broken(self):
-        return self.status.loader.load.is_known_broken()
+    def taker(self, since):
+        if self.current is not None:
+            return self.current.hand_over
+        return self.endpoints.serve if self.status.loader.load.is_known_broken() else None
 
     def serve(self):
         """Make the live process ready; return its side of the socket pair."""

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from ... import ipc
-from ...supervisor.load import DOUBT, Load
+from ...supervisor.loader import DOUBT, Load
 
 
 def test_an_error_is_believed_after_a_moment():
