@@ -16,7 +16,7 @@ from ..project_paths import ProjectPaths
 from . import handover
 from .barrier import Barrier, listen, report_bind_error
 from .debugger import Debugger
-from .dotenv import DotEnv, restart_command
+from .dotenv import DotEnv
 from .endpoints import Endpoints
 from .files import Files
 from .handles import Worker
@@ -165,8 +165,8 @@ class Supervisor:
     def judge(self, paths: set[str]) -> None:
         """Decide what changed files mean: another process, a message to the live one, or nothing."""
         self.installer.install_changed(paths)
-        if self.dotenv.path in paths and (variables := self.dotenv.changed_outside()):
-            self.terminal.say(f".env: the change of {', '.join(variables)} needs a restart. {restart_command()}")
+        if self.dotenv.path in paths and (advice := self.dotenv.advice()):
+            self.terminal.say(advice)
         if broken := self.files.dependencies.broken_by(paths, is_retry=self.load.failure is not None):
             self.loader.resume(broken)
         elif self.loader.is_serving:
