@@ -37,17 +37,10 @@ class Lineage:
         self.hot: list[str] = []
         self.late: dict[str, None] = {}  # modules that requests imported, in order
 
-    def start(self, orders: ipc.Orders) -> None:
-        """Start from nothing, in a fresh interpreter."""
-        for snapshot in list(self.snapshots):
-            self.drop(snapshot)
-        self.dependencies.truncate(0)
-        self.attach(spawn(self.plan, self.environment, orders, self.package))
+    def go_on(self, position: int, orders: ipc.Orders) -> str:
+        """Go on from the latest snapshot that had used no more than `position` records, or from nothing.
 
-    def resume(self, position: int, orders: ipc.Orders) -> str | None:
-        """Go on from the latest snapshot that had used no more than `position` records.
-
-        Return the file before which it was taken, or None where there is none.
+        Return the file before which it was taken; empty for a fresh interpreter. Raises OSError where none starts.
         """
         for snapshot in [snapshot for snapshot in self.snapshots if snapshot.position > position]:
             self.drop(snapshot)
@@ -59,7 +52,9 @@ class Lineage:
                 self.attach(worker)
                 return snapshot.before
             self.drop(snapshot)
-        return None
+        self.dependencies.truncate(0)
+        self.attach(spawn(self.plan, self.environment, orders, self.package))
+        return ""
 
     def heat(self, paths: list[str]) -> None:
         """Note the files that were edited: the next edit is likely to be one of these."""
@@ -155,7 +150,7 @@ class Lineage:
     def retire(self, position: int = 0) -> None:
         """End the live process: at once while it loads, after the requests it has when it serves.
 
-        position: as for `resume`; 0 where the next process starts from nothing.
+        position: as for `go_on`.
         """
         worker, self.live = self.live, None
         if worker is None:

@@ -14,6 +14,7 @@ from .handover import OwnPackage
 from .lineage import Lineage
 
 DOUBT = 0.04  # seconds before an error is believed: a writer may have been stopped between truncating and writing
+FROM_NOTHING = -1  # no snapshot has used so few records
 MIN_LIFE = 1.0  # seconds; a server that ends by itself sooner is not started again
 
 
@@ -83,14 +84,7 @@ class Loader:
 
     def start(self, changed: list[str] | None = None) -> None:
         """Start from nothing, in a fresh interpreter."""
-        self.begin(changed or [])
-        self.launch()
-
-    def launch(self) -> None:
-        try:
-            self.lineage.start(self.orders())
-        except OSError as error:
-            self.load.fail(ipc.plain_failure(f"No process could be started: {error}. Save a file to try again."))
+        self.replace(changed or [], FROM_NOTHING)
 
     def resume(self, broken: dict[str, int]) -> None:
         """Replace the live process by one that uses what is there now.
@@ -100,19 +94,17 @@ class Loader:
         changed = sorted(broken)
         if self.package.is_touched() and self.package.is_replaced():
             self.on_replaced(changed)
-        position = min(broken.values())
-        self.begin(changed, position)
         self.lineage.heat(changed)
-        before = self.lineage.resume(position, self.orders())
-        if before is None:
-            self.launch()
-        else:
-            self.load.before = before
+        self.replace(changed, min(broken.values()))
 
-    def begin(self, changed: list[str], position: int = 0) -> None:
-        """Let go of the live process and note what the next one is for."""
+    def replace(self, changed: list[str], position: int) -> None:
+        """Let go of the live process, and go on from a snapshot that had used no more than `position` records."""
         self.lineage.retire(position)
         self.load = Load(self.load.number + 1, changed)
+        try:
+            self.load.before = self.lineage.go_on(position, self.orders())
+        except OSError as error:
+            self.load.fail(ipc.plain_failure(f"No process could be started: {error}. Save a file to try again."))
 
     def on_configured(self, _) -> None:
         self.is_watched = False
