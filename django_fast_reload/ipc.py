@@ -190,7 +190,6 @@ def plain_failure(text: str) -> Failure:
     return Failure(title=text, hint="", path="", where="", line=0, frames=[], text=text, refusal="")
 
 
-Message = tuple  # one of these
 KINDS = {name: kind for name, kind in list(globals().items()) if hasattr(kind, "_fields")}
 
 
@@ -206,21 +205,12 @@ def adopt(fd: int) -> socket.socket:
     return sock
 
 
-def encode(message: Message) -> bytes:
-    return json.dumps((type(message).__name__, *message)).encode()
-
-
-def decode(data: bytes) -> Message:
-    name, *fields = json.loads(data)
-    return KINDS[name](*fields)
-
-
-def send(sock: socket.socket, message: Message, *fds: int, flags: int = 0) -> None:
+def send(sock: socket.socket, message: tuple, *fds: int, flags: int = 0) -> None:
     """Send one message.
 
     Raises OSError where the other side is gone, BlockingIOError where `flags` forbid to wait for it.
     """
-    data = encode(message)
+    data = json.dumps((type(message).__name__, *message)).encode()
     if len(data) > MAX_MESSAGE:
         memory = os.memfd_create("message")
         try:
@@ -238,7 +228,7 @@ def send_data(sock: socket.socket, data: bytes, fds: tuple[int, ...], flags: int
     sock.sendmsg([data], rights, flags)
 
 
-def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[int]]:
+def receive(sock: socket.socket, flags: int = 0) -> tuple[tuple | None, list[int]]:
     """Return the next message and its descriptors; None in place of the message where the other side is gone.
 
     Raises BlockingIOError where there is none and `flags` forbid to wait for it.
@@ -255,4 +245,7 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[i
         with open(fds.pop(), "rb") as memory:
             memory.seek(0)
             data = memory.read()
-    return (decode(data) if data else None), list(fds)
+    if not data:
+        return None, []
+    name, *fields = json.loads(data)
+    return KINDS[name](*fields), list(fds)

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from .client import read_now
 from .endpoints import Endpoints, is_reserved
 
 BACKLOG = 128  # connections
@@ -112,15 +113,11 @@ class Barrier:
 
     def expect_request(self, connection: socket.socket) -> None:
         """Go on only when the request itself is here: browsers open connections long before."""
-        try:
-            start = connection.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        start = read_now(connection, 64, socket.MSG_PEEK)
+        if start is None:
             self.silent[connection] = None
             self.loop.register(connection, selectors.EVENT_READ, lambda: self.on_readable(connection))
-            return
-        except OSError:
-            start = b""
-        if not start:
+        elif not start:
             connection.close()
         elif is_reserved(start):
             self.endpoints.serve(connection)

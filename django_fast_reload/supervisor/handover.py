@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from .. import package
+from .client import read_now
 from .terminal import END_SIGNALS
 
 SETTLE = 0.1  # seconds without a change after which an installation counts as complete
@@ -80,13 +81,6 @@ class Inheritance:
         for fd in (self.fd, *self.connections, *self.held):
             os.set_inheritable(fd, inheritable)
 
-    def listener(self) -> socket.socket | None:
-        if self.fd < 0:
-            return None
-        listener = socket.socket(fileno=self.fd)
-        listener.setblocking(False)
-        return listener
-
 
 def replace(plan: dict, environment: dict[bytes, bytes], inheritance: Inheritance) -> str:
     """Become the supervisor that is on disk now. Returns only an error text."""
@@ -132,13 +126,7 @@ class Held:
             loop.register(sock, selectors.EVENT_READ, lambda sock=sock: self.on_readable(sock))
 
     def on_readable(self, sock: socket.socket) -> None:
-        try:
-            data = sock.recv(65536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
+        if read_now(sock, 65536) == b"":
             self.loop.unregister(sock)
             self.sockets.discard(sock)
             sock.close()

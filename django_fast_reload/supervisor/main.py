@@ -37,7 +37,10 @@ def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
     """Run the server of `plan` (see takeover.make_plan) until a signal; return the exit status."""
     inherited = handover.take(plan)
     try:
-        listener = inherited.listener() or listen(plan["address"], plan["port"], plan["ipv6"])
+        if inherited.fd >= 0:
+            listener = socket.socket(fileno=inherited.fd)  # The descriptor still doesn't block.
+        else:
+            listener = listen(plan["address"], plan["port"], plan["ipv6"])
     except OSError as error:
         report_bind_error(error)
         return 1

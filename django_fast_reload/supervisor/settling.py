@@ -20,7 +20,8 @@ class Settling:
 
     def note(self, path: str, mask: int, now: float) -> None:
         self.first, self.last = self.first if self else now, now
-        empty = is_empty(path)
+        found = stat_of(path)
+        empty = not found or found[1] == 0  # Some editors close it once before they write.
         if mask & DONE and not empty:
             self.pending[path] = 0.0
             return
@@ -47,9 +48,10 @@ class Settling:
         return paths
 
 
-def is_empty(path: str) -> bool:
-    """Tell whether a file is missing or truncated: some editors close it once before they write."""
+def stat_of(path: str) -> tuple[int, ...]:
+    """Return time of change in ns, size and inode; nothing where there is no such file."""
     try:
-        return os.stat(path).st_size == 0
+        status = os.stat(path)
     except OSError:
-        return True
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
