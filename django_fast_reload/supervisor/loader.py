@@ -32,9 +32,6 @@ class Load:
     notice: dict | None = None  # what pages show beside an error: {"title": str, "text": str}
     unanswered: set[str] = field(default_factory=set)  # files that the worker was told of and has not confirmed
 
-    def succeed(self) -> None:
-        self.ended = time.monotonic()
-
     def fail(self, failure: ipc.Failure) -> None:
         self.failure, self.is_reported = failure, False
         self.ended = time.monotonic()

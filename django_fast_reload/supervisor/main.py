@@ -24,7 +24,6 @@ from .handover import Inheritance
 from .installer import Installer
 from .loader import Load, Loader
 from .shutdown import become_reaper, reap
-from .status import Status
 from .terminal import Terminal
 
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
@@ -56,16 +55,11 @@ class Supervisor:
         self.debugger = Debugger(environment, self.loop, self.terminal, lambda: self.loader.start(inherited.changed))
         self.loader = Loader(plan, environment, self.loop, inherited.bytecode, self.debugger.endpoint)
         self.files = Files(ProjectPaths(plan["root"]), self.loader.lineage.dependencies)
-        self.status = Status(self.loader, self.files, self.terminal)
-        self.endpoints = Endpoints(self.loop, self.status, on_retry=self.loader.start)
+        self.endpoints = Endpoints(self.loop, self.loader, self.files, self.terminal)
         lineage = self.loader.lineage
         self.barrier = Barrier(listener, self.loop, self.endpoints, self.taker, lineage.unreceived)
-        lineage.on_message, lineage.on_end, lineage.on_lost = (
-            self.on_message,
-            self.on_worker_end,
-            self.barrier.take_back,
-        )
-        self.loader.on_replaced = self.hand_over
+        lineage.on_message, lineage.on_end = self.on_message, self.on_worker_end
+        lineage.on_lost, self.loader.on_replaced = self.barrier.take_back, self.hand_over
         notify = self.endpoints.notify
         self.installer = Installer(self.terminal, environment, self.loop, notify, self.loader.start)
         self.dotenv = DotEnv(self.files.project.root, environment)
@@ -223,10 +217,10 @@ class Supervisor:
 
     def on_serving(self, message: ipc.Serving) -> None:
         load = self.load
-        self.status.editor, self.status.allowed_hosts = message.editor, message.allowed_hosts
+        self.endpoints.editor, self.endpoints.allowed_hosts = message.editor, message.allowed_hosts
         self.live.is_serving, self.live.is_debugged = True, False
-        load.succeed()
-        self.status.remember()
+        load.ended = time.monotonic()
+        self.endpoints.remember()
         if self.loader.is_fresh:
             folders, snapshots = len(self.files.watcher.watches), len(self.loader.lineage.snapshots)
             address = f" Open {message.url}" if message.url else ""
@@ -234,6 +228,7 @@ class Supervisor:
         else:
             self.terminal.reloaded(load.changed, load.before, load.milliseconds)
         self.loader.is_fresh = False
+        self.barrier.let_in()
         self.endpoints.broadcast()
 
     def on_failed(self, message: ipc.Failed) -> None:
@@ -250,7 +245,7 @@ class Supervisor:
         if left is None or left > 0 or self.files.settling:
             return
         load.is_reported = True
-        self.status.remember()
+        self.endpoints.remember()
         self.terminal.failed(load.failure)
         self.endpoints.broadcast()
 
@@ -263,8 +258,7 @@ class Supervisor:
         if message.restart:
             self.loader.resume({message.restart: 0})
         else:
-            self.status.touch(message.files)
-            self.endpoints.broadcast()
+            self.endpoints.touch(message.files)
 
     def on_checks(self, message: ipc.Checks) -> None:
         """Print what the checks found, unless they found the same the last time; show errors in the page too."""
