@@ -16,7 +16,6 @@ FLAGS = "bBdEiIOPqRsSuvxW:X:"
 LONG_FLAGS = ["check-hash-based-pycs="]
 PROGRAMS = {os.path.realpath(os.path.join(prefix, "bin")) for prefix in (sys.prefix, sys.base_prefix)}
 WORKER = "_fast_reload.worker.main"
-REPLACES = {"gevent", "eventlet"}  # may have replaced parts of the standard library
 ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[\w.-]+):)?(\d+)")
 
 
@@ -28,14 +27,8 @@ def take_over(argv: list[str]) -> None:
     """
     if len(argv) < 2 or argv[1] != "runserver" or not is_wanted() or obstacle():
         return
-    address = parse(argv[2:])
-    plan = address and make_plan(*address)
-    if plan:
-        if not REPLACES.isdisjoint(sys.modules):
-            restart_under_supervisor(*address)  # Its sockets and selectors may not be Python's own any more.
-        from .supervisor.main import supervise
-
-        sys.exit(supervise(plan, initial_environment()))
+    if address := parse(argv[2:]):
+        restart_under_supervisor(*address)
 
 
 def is_wanted() -> bool:

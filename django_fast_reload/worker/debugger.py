@@ -5,11 +5,6 @@ import time
 BREAKPOINTS_TIMEOUT = 1.0  # seconds that an attached editor gets to send its breakpoints before requests are answered
 
 
-def preload() -> None:
-    """Import the debugger before the project, so that snapshots have it."""
-    from debugpy.server import api  # noqa: F401
-
-
 def join(endpoint: dict) -> None:
     """Join the process that holds the port, and give an attached editor time to send its breakpoints."""
     from debugpy.server import api
