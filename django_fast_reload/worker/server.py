@@ -18,8 +18,9 @@ from django.template import engines
 from django.urls import get_resolver
 
 from .. import ipc
+from ..debugger.host import join
 from ..page.inject import Inject
-from . import debugger, memory
+from . import memory
 from .watching import Reloader
 
 EXECUTOR_TIMEOUT = 5  # seconds that work of an executor may take after the last request
@@ -89,7 +90,7 @@ class Server:
             # the settings wants the same as the one before, and has time for it.
             self.announce()
         if orders.debugger:
-            debugger.join(orders.debugger)
+            join(orders.debugger)
         if orders.is_fresh:
             self.command.on_bind(self.http.server_port)
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
