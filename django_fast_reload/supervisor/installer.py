@@ -5,6 +5,7 @@ import selectors
 import shutil
 import sys
 from collections.abc import Callable
+from subprocess import PIPE, STDOUT, Popen
 
 from ..observation import FILE, observe
 from .terminal import Terminal
@@ -29,13 +30,13 @@ class Installer:
         self.notify, self.on_installed = notify, on_installed
         self.changed: list[str] = []  # what the installations under way are for
         self.output = b""
-        self.pid = 0
+        self.process: Popen | None = None
 
     def install_changed(self, paths: set[str]) -> bool:
         """Start an installation if one of the paths is a changed lock; return whether one was started."""
         found = {path: observe(FILE, path) for path in paths & self.locks.keys()}
         changed = [path for path, value in found.items() if value and value != self.locks[path]]
-        if self.pid:
+        if self.process:
             return False  # They are compared again when the installation under way ends.
         self.locks.update({path: found[path] for path in changed})
         if changed:
@@ -48,12 +49,8 @@ class Installer:
 
     def start(self) -> None:
         self.output = b""
-        read, write = os.pipe2(os.O_CLOEXEC)
-        actions = [(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, write, 2)]
-        command = self.command()
-        self.pid = os.posix_spawn(command[0], command, self.environment, file_actions=actions)
-        os.close(write)
-        self.loop.register(read, selectors.EVENT_READ, lambda: self.on_readable(read))
+        self.process = Popen(self.command(), env=self.environment, stdout=PIPE, stderr=STDOUT)
+        self.loop.register(self.process.stdout, selectors.EVENT_READ, self.on_readable)
 
     def command(self) -> list[str]:
         """Return the program that makes the environment equal to the locks: uv, where it is installed."""
@@ -64,15 +61,15 @@ class Installer:
         files = [word for lock in self.locks for word in ("-r", lock)]
         return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *files]
 
-    def on_readable(self, read: int) -> None:
-        data = os.read(read, 65536)
+    def on_readable(self) -> None:
+        data = self.process.stdout.read1(65536)
         self.output += data
         if data:
             return
-        self.loop.unregister(read)
-        os.close(read)
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
+        self.loop.unregister(self.process.stdout)
+        with self.process:  # It has ended; this closes its output.
+            status = self.process.wait()
+        self.process = None
         if status == 0:
             self.stamp()
         output = self.output.decode(errors="replace").strip()[-MAX_OUTPUT:]
@@ -82,7 +79,7 @@ class Installer:
         if status == 0:
             self.on_installed(changed)
             return
-        names, error = self.terminal.names(changed), output or f"The command ended with status {status >> 8}."
+        names, error = self.terminal.names(changed), output or f"The command ended with status {status}."
         self.terminal.say(f"{names} could not be installed. The server keeps the packages it has.\n{error}")
         self.notify(f"{names} could not be installed", error)
 

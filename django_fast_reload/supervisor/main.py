@@ -130,7 +130,7 @@ class Supervisor:
             self.terminal.watches_exhausted()
         self.endpoints.close_idle()
         self.loader.lineage.kill_stuck()
-        if not self.installer.pid:
+        if not self.installer.process:
             reap()
         self.next_tick = started + max(TICK, TICK_PAUSE * (time.monotonic() - started))
 

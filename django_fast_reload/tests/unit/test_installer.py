@@ -26,7 +26,7 @@ class Run:
         self.notices.append(f"{title}: {text}")
 
     def wait(self):
-        while self.installer.pid:
+        while self.installer.process:
             for key, _ in self.loop.select(10):
                 key.data()
 
@@ -56,7 +56,7 @@ def test_a_lock_saved_without_a_change_is_not_installed(tmp_path, lock):
     lock.write_text("one")
 
     assert not run.installer.install_changed({str(lock)})
-    assert run.installer.pid == 0
+    assert run.installer.process is None
 
 
 def test_a_deleted_lock_is_not_installed(tmp_path, lock):
