@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from contextlib import suppress
 
 from .. import ipc
 
@@ -33,11 +34,9 @@ def hold(fd: int, host: str, port: int) -> None:
     ipc.send(sock, endpoint)
     sock.settimeout(POLL)
     while True:
-        try:
+        with suppress(TimeoutError):
             if ipc.receive(sock)[0] is None:
                 os._exit(0)
-        except TimeoutError:
-            pass
         if api.is_client_connected() != endpoint.is_attached:
             endpoint = endpoint._replace(is_attached=not endpoint.is_attached)
             ipc.send(sock, endpoint)

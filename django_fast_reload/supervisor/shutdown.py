@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 from .. import ipc
 from .handles import Snapshot, Worker
@@ -21,10 +22,8 @@ def become_reaper() -> None:
 
 def kill(pid: int) -> None:
     if pid:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def reap() -> bool:

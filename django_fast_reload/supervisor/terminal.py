@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import termios
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..ipc import Failure, Obstacle
 
@@ -23,10 +23,8 @@ class Terminal:
         return ", ".join(map(self.name, paths))
 
     def say(self, text: str) -> None:
-        try:
+        with suppress(OSError):  # A terminal that was closed must not end the server's work.
             print(text.encode(errors="replace").decode(), flush=True)
-        except OSError:
-            pass  # A terminal that was closed must not end the server's work.
 
     def say_once(self, subject, text: str) -> None:
         if subject not in self.said:
