@@ -22,15 +22,16 @@ BIND_ERRORS = {
 RESERVED = 24  # descriptors that connections leave for processes, snapshots and files
 
 
-def report_bind_error(error: OSError) -> None:
-    print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
-
-
-def listen(address: str, port: int, ipv6: bool) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((address, port))
-    listener.listen(BACKLOG)
+def listen(address: str, port: int, ipv6: bool) -> socket.socket | None:
+    """Return a socket that listens there; where that can't be, say why and return None."""
+    try:
+        listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
+        return None
     listener.setblocking(False)
     return listener
 
@@ -56,11 +57,9 @@ class Barrier:
         loop.register(listener, selectors.EVENT_READ, self.accept)
 
     def move(self, address: str, port: int, ipv6: bool) -> bool:
-        """Accept connections somewhere else from here on; report an error and return False where that can't be."""
-        try:
-            listener = listen(address, port, ipv6)
-        except OSError as error:
-            report_bind_error(error)
+        """Accept connections somewhere else from here on; say why and return False where that can't be."""
+        listener = listen(address, port, ipv6)
+        if listener is None:
             return False
         self.loop.unregister(self.listener)
         self.listener.close()

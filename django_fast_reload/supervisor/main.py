@@ -14,7 +14,7 @@ from collections.abc import Callable
 from .. import ipc
 from ..project_paths import ProjectPaths
 from . import handover
-from .barrier import Barrier, listen, report_bind_error
+from .barrier import Barrier, listen
 from .debugger import Debugger
 from .dotenv import DotEnv
 from .endpoints import Endpoints
@@ -35,13 +35,11 @@ CRASH = "The process that loads the project ended by itself: a crash, or os._exi
 def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
     """Run the server of `plan` (see takeover.make_plan) until a signal; return the exit status."""
     inherited = handover.take(plan)
-    try:
-        if inherited.fd >= 0:
-            listener = socket.socket(fileno=inherited.fd)  # The descriptor still doesn't block.
-        else:
-            listener = listen(plan["address"], plan["port"], plan["ipv6"])
-    except OSError as error:
-        report_bind_error(error)
+    if inherited.fd >= 0:
+        listener = socket.socket(fileno=inherited.fd)  # The descriptor still doesn't block.
+    else:
+        listener = listen(plan["address"], plan["port"], plan["ipv6"])
+    if listener is None:
         return 1
     plan["port"] = listener.getsockname()[1]  # 0 asks for any
     return Supervisor(plan, environment, listener, inherited).run()

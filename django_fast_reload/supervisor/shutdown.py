@@ -45,12 +45,10 @@ def stop_all(live: Worker | None, snapshots: list[Snapshot], retired: Iterable[W
     if live is not None:
         deadline = time.monotonic() + GRACE
         is_waiting = live.is_serving and live.send(ipc.Stop())
-        while is_waiting and (left := deadline - time.monotonic()) > 0:
-            live.sock.settimeout(left)
-            try:
+        with suppress(TimeoutError):
+            while is_waiting and (left := deadline - time.monotonic()) > 0:
+                live.sock.settimeout(left)
                 is_waiting = ipc.receive(live.sock)[0] is not None
-            except TimeoutError:
-                break
         kill(live.pid)
     stop_children()
 
