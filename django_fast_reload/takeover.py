@@ -109,11 +109,11 @@ def initial_environment() -> dict[bytes, bytes]:
     return {name: value for name, _, value in pairs}
 
 
-def restart_under_supervisor(address: str, port: int, ipv6: bool) -> None:
-    """Replace this process by the supervisor. Returns only where it isn't clear how this process was started."""
+def restart_under_supervisor(address: str, port: int, ipv6: bool) -> str:
+    """Replace this process by the supervisor. Returns only why it isn't clear how this process was started."""
     plan = make_plan(address, port, ipv6)
     if plan is None:
-        return
+        return why_unclear()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     command = [sys.executable, MAIN, "supervise", json.dumps(plan)]
