@@ -20,7 +20,7 @@ def check_runserver(app_configs, **kwargs):
     found = type(load_command_class(owner, "runserver"))
     messages = []
     if found.inner_run is not DjangoCommand.inner_run and not asgi.replaces(found):
-        app = owner_of(found.inner_run.__module__)
+        app = found.inner_run.__module__.partition(".management.")[0]
         if worker := takeover.current_worker():
             worker.decline(f"There is no fast reload: {app} brings a server of its own.")
         messages.append(
@@ -41,10 +41,6 @@ def check_runserver(app_configs, **kwargs):
     elif asgi.is_wanted({}) and asgi.obstacle():
         messages.append(Error(asgi.MISSING, hint=asgi.INSTALL, id="fast_reload.E002"))
     return messages
-
-
-def owner_of(module: str) -> str:
-    return module.partition(".management.")[0]
 
 
 def entry(app: str) -> str:

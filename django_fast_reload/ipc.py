@@ -33,7 +33,7 @@ class Orders(NamedTuple):
     port: int
     version: str  # of the code, as pages are told
     bytecode: str  # folder of compiled modules; empty for none
-    debugger: dict | None  # see DebuggerReady; None without a debugger
+    debugger: dict  # fields of DebuggerPort; empty without a debugger
 
 
 class Connection(NamedTuple):
@@ -64,7 +64,7 @@ class Stop(NamedTuple):
 
 
 class Warm(NamedTuple):
-    """To a snapshot: fork a copy now and prepare it, so that the next load starts from it."""
+    """What the next process is likely to need. The supervisor passes it on to a snapshot, which prepares a copy."""
 
     modules: list[str]  # to import: of Django and the standard library only
     pages: list[list[int]]  # pages of memory to copy ahead: first page, number of pages
@@ -78,22 +78,16 @@ class Ask(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """The journal has news."""
+    """The journal has news. By sending it a replaced process also learns whether the supervisor lives."""
 
 
-class SnapshotTaken(NamedTuple):
-    """A snapshot stands; its socket comes with the message. The sender is a new process."""
-
-    holder: int  # pid of the snapshot
-    pid: int  # of the process that goes on
-    position: int  # number of records that the snapshot holds
-    before: str  # path of the file that it would execute next; empty at the end
-
-
-class Resumed(NamedTuple):
-    """A snapshot's copy goes on."""
+class Forked(NamedTuple):
+    """The sender is a new process. If the one before it is a snapshot now, that one's socket comes with the message."""
 
     pid: int
+    holder: int = 0  # pid of the snapshot
+    position: int = 0  # number of records that the snapshot holds
+    before: str = ""  # path of the file that it would execute next; empty at the end
 
 
 class Obstacle(NamedTuple):
@@ -132,7 +126,7 @@ class Declined(NamedTuple):
 
 
 class Debugging(NamedTuple):
-    """A debugger has the terminal while the project loads."""
+    """Someone sits in a debugger, while the project loads or in a request of a replaced process."""
 
 
 class Configured(NamedTuple):
@@ -153,13 +147,6 @@ class Handled(NamedTuple):
     restart: str  # the file for which the process must be replaced; empty for none
 
 
-class Used(NamedTuple):
-    """What the next process is likely to need; see Warm."""
-
-    modules: list[str]
-    pages: list[list[int]]
-
-
 class Checks(NamedTuple):
     """What Django's system checks found."""
 
@@ -167,31 +154,18 @@ class Checks(NamedTuple):
     is_serious: bool  # at least one error
 
 
-class Draining(NamedTuple):
-    """A replaced process still has requests to finish. It also tells the sender whether the supervisor lives."""
-
-    requests: int
-    is_debugged: bool = False  # someone sits in a debugger, which has all the time there is
-
-
 # ---- holder of debugpy's port to supervisor
 
 
-class DebuggerReady(NamedTuple):
-    """The port is held. A worker joins with these."""
+class DebuggerPort(NamedTuple):
+    """How a worker joins. It is sent when the port is held, and when an editor comes or goes."""
 
-    host: str
-    port: int
-    access_token: str
-    ppid: int
-
-
-class DebuggerAttached(NamedTuple):
-    is_attached: bool
-
-
-class DebuggerFailed(NamedTuple):
-    error: str
+    host: str = ""
+    port: int = 0
+    access_token: str = ""
+    ppid: int = 0
+    is_attached: bool = False  # an editor
+    error: str = ""  # why the port is not held
 
 
 class Frame(TypedDict):
@@ -224,15 +198,7 @@ def plain_failure(text: str) -> Failure:
     return Failure(title=text, hint="", path="", where="", line=0, frames=[], text=text, refusal="")
 
 
-Message = tuple  # one of these
-KINDS = {
-    kind.__name__: kind
-    for kind in (
-        Orders, Connection, Changed, Current, Retire, Stop, Warm, Ask, Recorded, SnapshotTaken, Resumed, Obstacle,
-        Address, Serving, Failed, Declined, Debugging, Configured, Folders, Handled, Used, Checks, Draining,
-        DebuggerReady, DebuggerAttached, DebuggerFailed,
-    )
-}  # fmt: skip
+KINDS = {name: kind for name, kind in list(globals().items()) if hasattr(kind, "_fields")}
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -247,21 +213,12 @@ def adopt(fd: int) -> socket.socket:
     return sock
 
 
-def encode(message: Message) -> bytes:
-    return json.dumps((type(message).__name__, *message)).encode()
-
-
-def decode(data: bytes) -> Message:
-    name, *fields = json.loads(data)
-    return KINDS[name](*fields)
-
-
-def send(sock: socket.socket, message: Message, *fds: int, flags: int = 0) -> None:
+def send(sock: socket.socket, message: tuple, *fds: int, flags: int = 0) -> None:
     """Send one message.
 
     Raises OSError where the other side is gone, BlockingIOError where `flags` forbid to wait for it.
     """
-    data = encode(message)
+    data = json.dumps((type(message).__name__, *message)).encode()
     if len(data) > MAX_MESSAGE:
         memory = os.memfd_create("message")
         try:
@@ -279,7 +236,7 @@ def send_data(sock: socket.socket, data: bytes, fds: tuple[int, ...], flags: int
     sock.sendmsg([data], rights, flags)
 
 
-def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[int]]:
+def receive(sock: socket.socket, flags: int = 0) -> tuple[tuple | None, list[int]]:
     """Return the next message and its descriptors; None in place of the message where the other side is gone.
 
     Raises BlockingIOError where there is none and `flags` forbid to wait for it.
@@ -296,4 +253,7 @@ def receive(sock: socket.socket, flags: int = 0) -> tuple[Message | None, list[i
         with open(fds.pop(), "rb") as memory:
             memory.seek(0)
             data = memory.read()
-    return (decode(data) if data else None), list(fds)
+    if not data:
+        return None, []
+    name, *fields = json.loads(data)
+    return KINDS[name](*fields), list(fds)

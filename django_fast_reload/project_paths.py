@@ -38,7 +38,8 @@ class ProjectPaths:
         folder, name = os.path.split(path)
         found = self.folders.get(folder)
         if found is None:
-            found = self.folders[folder] = self._judge(folder)
+            real, links = resolve(folder)
+            found = self.folders[folder] = (real, *self._judge(real), links)
         real, is_own, has_code, has_data, links = found
         is_part = is_own or (code and has_code) or (data and has_data)
         for link, target in links.items():
@@ -46,11 +47,7 @@ class ProjectPaths:
                 self.on_link(link, target)
         return f"{real}/{name}" if is_part else None
 
-    def _judge(self, folder: str) -> tuple[str, bool, bool, bool, dict[str, str]]:
-        real, links = resolve(folder)
-        return real, *self._judge_real(real), links
-
-    def _judge_real(self, folder: str) -> tuple[bool, bool, bool]:
+    def _judge(self, folder: str) -> tuple[bool, bool, bool]:
         """Return whether names, code and data in a folder count."""
         parts = Path(folder).parts
         if f"{folder}/".startswith((*STDLIB, PACKAGE + "/")):

@@ -4,17 +4,18 @@ import json
 import os
 import re
 import sys
+from getopt import GetoptError, getopt, gnu_getopt
 
 from .package import MAIN
 
-FLAGS = {
-    "-6", "--ipv6", "--nothreading", "--nostatic", "--insecure", "--no-color", "--force-color", "--skip-checks",
-}  # fmt: skip
-OPTIONS = {"--settings", "--pythonpath"}  # each followed by a value
+# Those of `runserver` that change nothing here, and those of the interpreter; "=" or ":" where a value follows.
+OPTIONS = [
+    "ipv6", "nothreading", "nostatic", "insecure", "no-color", "force-color", "skip-checks", "settings=", "pythonpath=",
+]  # fmt: skip
+FLAGS = "bBdEiIOPqRsSuvxW:X:"
+LONG_FLAGS = ["check-hash-based-pycs="]
 PROGRAMS = {os.path.realpath(os.path.join(prefix, "bin")) for prefix in (sys.prefix, sys.base_prefix)}
 WORKER = "_fast_reload.worker.main"
-REPLACES = {"gevent", "eventlet"}  # may have replaced parts of the standard library
-FLAGS_WITH_VALUE = {"-X", "-W", "--check-hash-based-pycs"}  # of the interpreter
 ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[\w.-]+):)?(\d+)")
 
 
@@ -26,14 +27,8 @@ def take_over(argv: list[str]) -> None:
     """
     if len(argv) < 2 or argv[1] != "runserver" or not is_wanted() or obstacle():
         return
-    address = parse(argv[2:])
-    plan = address and make_plan(*address)
-    if plan:
-        if not REPLACES.isdisjoint(sys.modules):
-            restart_under_supervisor(*address)  # Its sockets and selectors may not be Python's own any more.
-        from .supervisor.main import supervise
-
-        sys.exit(supervise(plan, initial_environment()))
+    if address := parse(argv[2:]):
+        restart_under_supervisor(*address)
 
 
 def is_wanted() -> bool:
@@ -48,19 +43,15 @@ def obstacle() -> str:
 
 def parse(arguments: list[str]) -> tuple[str, int, bool] | None:
     """Return address, port and whether it is IPv6; None where Django itself should read the command line."""
-    found, ipv6, rest = [], False, iter(arguments)
-    for argument in rest:
-        if argument in OPTIONS:
-            next(rest, None)
-        elif argument in FLAGS:
-            ipv6 = ipv6 or argument in ("-6", "--ipv6")
-        elif argument.partition("=")[0] not in OPTIONS:
-            found.append(argument)
+    try:
+        options, found = gnu_getopt(arguments, "6", OPTIONS)
+    except GetoptError:
+        return None
     match = ADDRESS.fullmatch(found[0] if found else "8000")
     if len(found) > 1 or match is None:
         return None
     address, port = match.groups()
-    ipv6 = ipv6 or bool(address and address.startswith("["))
+    ipv6 = not {"-6", "--ipv6"}.isdisjoint(dict(options)) or bool(address and address.startswith("["))
     return (address or ("::1" if ipv6 else "127.0.0.1")).strip("[]"), int(port), ipv6
 
 
@@ -89,13 +80,10 @@ def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
 
 def are_flags(words: list[str]) -> bool:
     """Tell whether these are options of the interpreter, and not another program that runs this one."""
-    rest = iter(words)
-    for word in rest:
-        if word in FLAGS_WITH_VALUE:
-            next(rest, None)
-        elif not word.startswith("-") or word.startswith(("-m", "-c")):
-            return False
-    return True
+    try:
+        return getopt(words, FLAGS, LONG_FLAGS)[1] == []
+    except GetoptError:
+        return False
 
 
 def why_unclear() -> str:
@@ -121,11 +109,11 @@ def initial_environment() -> dict[bytes, bytes]:
     return {name: value for name, _, value in pairs}
 
 
-def restart_under_supervisor(address: str, port: int, ipv6: bool) -> None:
-    """Replace this process by the supervisor. Returns only where it isn't clear how this process was started."""
+def restart_under_supervisor(address: str, port: int, ipv6: bool) -> str:
+    """Replace this process by the supervisor. Returns only why it isn't clear how this process was started."""
     plan = make_plan(address, port, ipv6)
     if plan is None:
-        return
+        return why_unclear()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     command = [sys.executable, MAIN, "supervise", json.dumps(plan)]

@@ -55,7 +55,7 @@ def check_rehearsal():
 
 def check_nginx():
     """Exit where Nginx would not start with the files of nginx/ and secrets/; by stdin they reach any engine."""
-    service = model()["services"]["nginx"]
+    service = model()["services"]["nginx-files"]
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(ROOT / "nginx", "etc/nginx/stack")

@@ -1,11 +1,14 @@
-"""Hold debugpy's port until the supervisor ends."""
+"""Hold debugpy's port until the supervisor ends, and join the process that does."""
 
 import os
 import socket
+import time
+from contextlib import suppress
 
 from .. import ipc
 
 POLL = 0.2  # seconds between two looks whether an editor is attached
+BREAKPOINTS_TIMEOUT = 1.0  # seconds that an attached editor gets to send its breakpoints before requests are answered
 
 
 def hold(fd: int, host: str, port: int) -> None:
@@ -25,17 +28,26 @@ def hold(fd: int, host: str, port: int) -> None:
         api._settrace = note
         api.listen((host, port))
     except Exception as error:
-        ipc.send(sock, ipc.DebuggerFailed(str(error) or type(error).__name__))
+        ipc.send(sock, ipc.DebuggerPort(error=str(error) or type(error).__name__))
         return
-    ipc.send(sock, ipc.DebuggerReady(**found, ppid=os.getpid()))
-    is_attached = False
+    endpoint = ipc.DebuggerPort(**found, ppid=os.getpid())
+    ipc.send(sock, endpoint)
+    sock.settimeout(POLL)
     while True:
-        sock.settimeout(POLL)
-        try:
+        with suppress(TimeoutError):
             if ipc.receive(sock)[0] is None:
                 os._exit(0)
-        except TimeoutError:
-            pass
-        if api.is_client_connected() != is_attached:
-            is_attached = not is_attached
-            ipc.send(sock, ipc.DebuggerAttached(is_attached))
+        if api.is_client_connected() != endpoint.is_attached:
+            endpoint = endpoint._replace(is_attached=not endpoint.is_attached)
+            ipc.send(sock, endpoint)
+
+
+def join(endpoint: dict) -> None:
+    """Join the process that holds the port from a worker, and give an attached editor time to send its breakpoints."""
+    from debugpy.server import api
+
+    where = {name: endpoint[name] for name in ("host", "port", "access_token", "ppid")}
+    api._settrace(**where, suspend=False, patch_multiprocessing=False, wait_for_ready_to_run=False)
+    deadline = time.monotonic() + BREAKPOINTS_TIMEOUT * endpoint["is_attached"]
+    while time.monotonic() < deadline and not api.is_client_connected():
+        time.sleep(0.01)

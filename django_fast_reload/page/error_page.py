@@ -1,22 +1,17 @@
 """The error page, and the other file that the supervisor gives to browsers."""
 
 import html
-import os
 import re
 from itertools import groupby
+from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
 from ..ipc import Failure, Frame
 
-
-def read(name: str) -> str:
-    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
-        return file.read()
-
-
-PAGE = Template(read("error.html"))
-CLIENT = read("client.js")
+FOLDER = Path(__file__).parent
+PAGE = Template((FOLDER / "error.html").read_text("utf-8"))
+CLIENT = (FOLDER / "client.js").read_text("utf-8")
 KIND = re.compile(r"([\w.]+): ")  # of the error, ahead of its message
 PLACEHOLDER = re.compile(r"\{(path|where|line|column)\}")
 

@@ -1,5 +1,6 @@
 """Add the browser's script to HTML pages, whatever they are made with, and let a Content-Security-Policy allow it."""
 
+import copy
 import json
 import os
 import re
@@ -13,6 +14,7 @@ RENDERED: ContextVar[set[str] | None] = ContextVar("rendered", default=None)  # 
 NONCE = re.compile(r"'nonce-([^']+)'")
 SCRIPTS = ("script-src-elem", "script-src", "default-src")  # the first that a policy has is the one that counts
 CONNECTIONS = ("connect-src", "default-src")
+ALLOWING = {"'self'", "*"}  # either lets in what this server sends
 
 
 def note_templates() -> None:
@@ -64,20 +66,9 @@ class Inject:
             body = head + tag({**data, "method": environ["REQUEST_METHOD"]}, nonce).encode() + end + tail
         headers = [(name, value) for name, value in headers if name.lower() not in OF_THE_OLD_BODY]
         start_response(answer[0], [*headers, ("Content-Length", str(len(body)))], answer[2])
-        return Body(body, response)
-
-
-class Body:
-    """The changed body; closing it closes the response, which sends Django's request_finished."""
-
-    def __init__(self, body: bytes, response):
-        self.body, self.response = body, response
-
-    def __iter__(self):
-        yield self.body
-
-    def close(self):
-        self.response.close()
+        page = copy.copy(response)  # A view may return the same response each time.
+        page.content = body
+        return page
 
 
 def is_page(response, headers, environ) -> bool:
@@ -103,25 +94,23 @@ def allow(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
     for name, value in headers:
         if name.lower() == "content-security-policy":
             policy = {part.split()[0].lower(): part.split()[1:] for part in value.split(";") if part.strip()}
+            before = copy.copy(policy)
             scripts = first(policy, SCRIPTS)
-            if scripts is not None and (match := NONCE.search(" ".join(scripts))):
+            if match := NONCE.search(" ".join(scripts)):
                 nonce = match[1]
-            elif (scripts is not None and not ({"'self'", "*"} & set(scripts))) or "'strict-dynamic'" in (
-                scripts or ()
-            ):
+            elif ALLOWING.isdisjoint(scripts) or "'strict-dynamic'" in scripts:
                 nonce = os.urandom(12).hex()
                 add(policy, SCRIPTS, f"'nonce-{nonce}'")
-                value = written(policy)
-            connections = first(policy, CONNECTIONS)
-            if connections is not None and not {"'self'", "*"} & set(connections):
+            if ALLOWING.isdisjoint(first(policy, CONNECTIONS)):
                 add(policy, CONNECTIONS, "'self'")
-                value = written(policy)
+            if policy != before:
+                value = "; ".join(" ".join([directive, *sources]) for directive, sources in policy.items())
         changed.append((name, value))
     return changed, nonce
 
 
-def first(policy: dict, names: tuple[str, ...]) -> list[str] | None:
-    return next((policy[name] for name in names if name in policy), None)
+def first(policy: dict, names: tuple[str, ...]) -> list[str]:
+    return next((policy[name] for name in names if name in policy), ["*"])
 
 
 def add(policy: dict, names: tuple[str, ...], source: str) -> None:
@@ -129,7 +118,3 @@ def add(policy: dict, names: tuple[str, ...], source: str) -> None:
     sources = [value for value in first(policy, names) if value != "'none'"]
     kept = next(name for name in names if name in policy)
     policy[names[-2] if kept == "default-src" else kept] = [*sources, source]
-
-
-def written(policy: dict) -> str:
-    return "; ".join(" ".join([name, *sources]) for name, sources in policy.items())

@@ -10,9 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from .. import ipc
+from .client import read_now
 from .endpoints import Endpoints, is_reserved
-from .handles import Worker
 
 BACKLOG = 128  # connections
 BIND_ERRORS = {
@@ -23,15 +22,16 @@ BIND_ERRORS = {
 RESERVED = 24  # descriptors that connections leave for processes, snapshots and files
 
 
-def report_bind_error(error: OSError) -> None:
-    print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
-
-
-def listen(address: str, port: int, ipv6: bool) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((address, port))
-    listener.listen(BACKLOG)
+def listen(address: str, port: int, ipv6: bool) -> socket.socket | None:
+    """Return a socket that listens there; where that can't be, say why and return None."""
+    try:
+        listener = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        print(f"Error: {BIND_ERRORS.get(error.errno, error)}", file=sys.stderr)
+        return None
     listener.setblocking(False)
     return listener
 
@@ -39,24 +39,24 @@ def listen(address: str, port: int, ipv6: bool) -> socket.socket:
 class Barrier:
     """Accepts connections and hands them over.
 
-    endpoints: answers what is not for the project, and errors.
-    current: called for each connection, with the time of the last request; returns the live process if it is made of
-        the files as they were then.
-    is_broken: tells whether it is known that the project does not load.
+    endpoints: answers what is not for the project.
+    taker: called for each connection, with the time of the last request; returns the function that takes it, or None
+        where it has to wait. That returns False where it can't take it now.
     unreceived: tells the number of connections that processes were sent and have not received.
+    confirm: tells the live process, which asked, that it may still answer; returns False where it can't hear it now.
     """
 
     def __init__(
         self,
-        listener: socket.socket,
-        loop: selectors.BaseSelector,
+        listener,
+        loop,
         endpoints: Endpoints,
-        current: Callable[[float], Worker | None],
-        is_broken: Callable[[], bool],
+        taker: Callable,
         unreceived: Callable[[], int],
+        confirm: Callable[[], bool] = lambda: True,
     ):
         self.listener, self.loop, self.endpoints = listener, loop, endpoints
-        self.current, self.is_broken, self.unreceived = current, is_broken, unreceived
+        self.taker, self.unreceived, self.confirm = taker, unreceived, confirm
         self.silent: dict[socket.socket, None] = {}  # connections without a request so far, in order
         self.waiting: deque[socket.socket] = deque()
         self.arrived = 0.0
@@ -67,11 +67,9 @@ class Barrier:
         loop.register(listener, selectors.EVENT_READ, self.accept)
 
     def move(self, address: str, port: int, ipv6: bool) -> bool:
-        """Accept connections somewhere else from here on; report an error and return False where that can't be."""
-        try:
-            listener = listen(address, port, ipv6)
-        except OSError as error:
-            report_bind_error(error)
+        """Accept connections somewhere else from here on; say why and return False where that can't be."""
+        listener = listen(address, port, ipv6)
+        if listener is None:
             return False
         self.loop.unregister(self.listener)
         self.listener.close()
@@ -124,15 +122,11 @@ class Barrier:
 
     def expect_request(self, connection: socket.socket) -> None:
         """Go on only when the request itself is here: browsers open connections long before."""
-        try:
-            start = connection.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        start = read_now(connection, 64, socket.MSG_PEEK)
+        if start is None:
             self.silent[connection] = None
             self.loop.register(connection, selectors.EVENT_READ, lambda: self.on_readable(connection))
-            return
-        except OSError:
-            start = b""
-        if not start:
+        elif not start:
             connection.close()
         elif is_reserved(start):
             self.endpoints.serve(connection)
@@ -164,15 +158,10 @@ class Barrier:
     def let_in(self) -> None:
         """Hand the waiting connections to the live process, or answer them with the error."""
         self.go_on()
-        if self.is_asked and (live := self.current(self.arrived)):
-            self.is_asked = not live.send(ipc.Current())
-        while self.waiting:
-            live = self.current(self.arrived)
-            if live is not None:
-                if not live.hand_over(self.waiting[0]):
-                    return
-                self.waiting.popleft()
-            elif self.is_broken():
-                self.endpoints.serve(self.waiting.popleft())
-            else:
+        if self.is_asked and self.taker(self.arrived):
+            self.is_asked = not self.confirm()
+        while self.waiting and (take := self.taker(self.arrived)):
+            connection = self.waiting.popleft()
+            if not take(connection):
+                self.waiting.appendleft(connection)
                 return

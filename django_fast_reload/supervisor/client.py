@@ -9,6 +9,16 @@ READ_TIMEOUT = 2.0  # seconds that it then gets to read the answer, or a part of
 EVENT_TIMEOUT = 10.0  # seconds that it gets to read an event; a browser whose connection is closed opens another
 
 
+def read_now(sock: socket.socket, size: int, flags: int = 0) -> bytes | None:
+    """Return what is there to read: None where nothing is so far, no bytes where the other side is gone."""
+    try:
+        return sock.recv(size, flags | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
 class Client:
     """A connection that the supervisor answers itself."""
 
@@ -22,14 +32,9 @@ class Client:
 
     def read(self) -> tuple[str, str, dict[str, str]] | None:
         """Return method, path and headers (names in lower case) once, as soon as they are complete."""
-        try:
-            data = self.connection.recv(MAX_HEADERS, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-        except OSError:
-            data = b""
-        self.is_gone = not data
-        if self.is_gone or self.is_answered:
+        data = read_now(self.connection, MAX_HEADERS)
+        self.is_gone = data == b""
+        if not data or self.is_answered:
             return None  # A body that nobody reads would make the kernel reset the connection.
         self.data += data
         head, end, _ = self.data.partition(b"\r\n\r\n")

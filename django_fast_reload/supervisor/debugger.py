@@ -18,13 +18,13 @@ from .terminal import Terminal
 class Debugger:
     """DEVSERVER_DEBUGPY is the address to listen at: 5678, or 0.0.0.0:5678.
 
-    on_ready: called once the port is held, or can't be.
+    on_ready: called once the port is held, or can't be, or where no debugger is wanted.
     """
 
     def __init__(self, environment: dict[bytes, bytes], loop, terminal: Terminal, on_ready: Callable[[], None]):
         self.address = environment.get(b"DEVSERVER_DEBUGPY", b"").decode()
         self.environment, self.loop, self.terminal, self.on_ready = environment, loop, terminal, on_ready
-        self.endpoint: dict | None = None  # fields of DebuggerReady and DebuggerAttached
+        self.endpoint: dict = {}  # fields of DebuggerPort; empty while nobody holds it
         self.sock = None
         self.is_ready = False
 
@@ -44,14 +44,13 @@ class Debugger:
         message, _ = ipc.receive(self.sock)
         if message is None:
             self.loop.unregister(self.sock)
-            self.endpoint = None
-        elif isinstance(message, ipc.DebuggerFailed):
+            self.endpoint.clear()
+        elif message.error:
             self.terminal.say(f"No debugger at {self.address}: {message.error}")
-        elif isinstance(message, ipc.DebuggerReady):
-            self.endpoint = {**message._asdict(), "is_attached": False}
-            self.terminal.say(f"An editor can attach at {self.address}.")
         else:
-            self.endpoint |= message._asdict()
+            if not self.endpoint:
+                self.terminal.say(f"An editor can attach at {self.address}.")
+            self.endpoint.update(message._asdict())
         if not self.is_ready:
             self.is_ready = True
             self.on_ready()

@@ -2,35 +2,29 @@
 
 import os
 import re
+from pathlib import Path
 
-LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*")
+LINE = re.compile(r"^\s*(?:export\s+)?(\w+)[^\S\n]*=[^\S\n]*(.*?)[^\S\n]*$", re.MULTILINE)
 COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
 class DotEnv:
     def __init__(self, root: str, environment: dict[bytes, bytes]):
         self.root, self.path, self.environment = root, f"{root}/.env", environment
-        self.values = self.read()
+        self.values = dict(LINE.findall(text_of(self.path)))
 
-    def read(self) -> dict[str, str]:
-        return dict(match.groups() for line in lines(self.path) if (match := LINE.fullmatch(line)))
-
-    def changed_outside(self) -> list[str]:
-        """Return the variables that changed since the last call and whose value comes from outside the file."""
-        before, self.values = self.values, self.read()
+    def advice(self) -> str:
+        """Say which variables changed since the last call whose values come from outside the file; empty for none."""
+        before, self.values = self.values, dict(LINE.findall(text_of(self.path)))
         changed = {name for name, _ in before.items() ^ self.values.items()}
-        text = "".join(line for name in COMPOSE for line in lines(f"{self.root}/{name}"))
-        return sorted(name for name in changed if name.encode() in self.environment or f"${{{name}" in text)
+        compose = "".join(text_of(f"{self.root}/{name}") for name in COMPOSE)
+        outside = sorted(name for name in changed if name.encode() in self.environment or f"${{{name}" in compose)
+        how = "Run: docker compose up -d" if os.path.exists("/.dockerenv") else "Stop the server and start it again."
+        return f".env: the change of {', '.join(outside)} needs a restart. {how}" if outside else ""
 
 
-def lines(path: str) -> list[str]:
+def text_of(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return []
-
-
-def restart_command() -> str:
-    """Return what to do so that variables set from outside take their new values."""
-    return "Run: docker compose up -d" if os.path.exists("/.dockerenv") else "Stop the server and start it again."
+        return ""

@@ -1,16 +1,23 @@
 """What the supervisor answers itself: its own addresses below /__devserver__/, and the error page for all others."""
 
 import json
+import os
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections import deque
 
+from ..ipc import EDITOR, plain_failure
+from ..package import VERSION
 from ..page.error_page import CLIENT, error_page
 from .client import Client
+from .files import Files
 from .hosts import is_known, is_same_origin
-from .status import Status
+from .loader import Loader
+from .terminal import Terminal
 
+MAX_HISTORY = 50
+UNKNOWN = "The code does not load. Open this page at localhost, or at a name in ALLOWED_HOSTS, to see why."
 PREFIX = b"/__devserver__/"
 REFUSED = (
     "The development server shows errors and takes orders at localhost and at the names in ALLOWED_HOSTS only, "
@@ -24,17 +31,23 @@ def is_reserved(start: bytes) -> bool:
 
 
 class Endpoints:
-    """on_retry: called when a page asks to start from nothing."""
+    """Tells pages and clients of the load under way or the last one, and what came before."""
 
-    def __init__(self, loop: selectors.BaseSelector, status: Status, on_retry: Callable[[], None]):
-        self.loop, self.status, self.on_retry = loop, status, on_retry
+    def __init__(self, loop: selectors.BaseSelector, loader: Loader, files: Files, terminal: Terminal):
+        self.loop, self.loader, self.files, self.name = loop, loader, files, terminal.name
+        self.editor = EDITOR
+        self.allowed_hosts: list[str] = []  # as the project's settings name them
+        self.touched: deque[list] = deque(maxlen=MAX_HISTORY)  # [time, path] of templates and static files
+        self.history: deque[dict] = deque(maxlen=MAX_HISTORY)
         self.clients: dict[Client, None] = {}  # in the order in which they came
 
-    def serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket) -> bool:
+        """Answer a connection; return True, as whatever takes one."""
         client = Client(connection)
         self.clients[client] = None
         self.loop.register(connection, selectors.EVENT_READ, lambda: self.on_ready(client))
         self.on_ready(client)
+        return True
 
     def on_ready(self, client: Client) -> None:
         if client.unsent:
@@ -53,33 +66,79 @@ class Endpoints:
             self.loop.modify(client.connection, events, lambda: self.on_ready(client))
 
     def answer(self, client: Client, method: str, path: str, headers: dict[str, str]) -> None:
-        status = self.status
-        client.is_known = is_known(headers.get("host", ""), status.allowed_hosts)
+        client.is_known = is_known(headers.get("host", ""), self.allowed_hosts)
         is_own = is_reserved(f"{method} {path}".encode())
         if is_own and path.endswith("/events"):
-            client.stream(event(status.state(client.is_known)))
+            client.stream(event(self.state(client.is_known)))
         elif is_own and path.endswith("/client.js"):
             client.send("200 OK", "text/javascript", CLIENT)
         elif not client.is_known or (method == "POST" and is_own and not is_same_origin(headers)):
             client.send("403 Forbidden" if is_own else "500 Internal Server Error", "text/plain", REFUSED)
         elif not is_own:
-            page = error_page(status.loader.load.failure, headers, status.editor, status.loader.version)
+            page = error_page(self.loader.load.failure, headers, self.editor, self.loader.version)
             client.send("500 Internal Server Error", *page)
         elif path.endswith("/status"):
-            client.send("200 OK", "application/json", json.dumps(status.report()))
+            client.send("200 OK", "application/json", json.dumps(self.report()))
         elif path.endswith("/retry") and method == "POST":
-            self.on_retry()
+            self.loader.start()
             client.send("202 Accepted", "text/plain", "Starting from nothing.\n")
         else:
             client.send("404 Not Found", "text/plain", "There is nothing at this address.\n")
 
+    def touch(self, paths: list[str]) -> None:
+        """Tell pages of changed files that are no part of the process."""
+        self.touched += [[time.time(), os.path.realpath(path)] for path in paths]  # as pages name them
+        self.broadcast()
+
+    def remember(self) -> None:
+        """Keep the load that has ended for the history."""
+        load = self.loader.load
+        self.history.append(
+            {
+                "generation": load.number,
+                "time": time.time(),
+                "files": [self.name(path) for path in load.changed],
+                "ms": round(load.milliseconds, 1),
+                "before": self.name(load.before),
+                "error": load.failure["title"] if load.failure else "",
+            }
+        )
+
+    def state(self, is_known: bool = True) -> dict:
+        """Return what an open page gets with each event; without any source where its host is not known."""
+        load = self.loader.load
+        return {
+            "version": self.loader.version,
+            "state": "broken" if load.failure else "serving" if self.loader.is_serving else "loading",
+            "failure": load.failure if is_known else load.failure and plain_failure(UNKNOWN),
+            "notice": load.notice if is_known else None,
+            "touched": list(self.touched),
+            "editor": self.editor,
+        }
+
+    def report(self) -> dict:
+        """Return the answer of /__devserver__/status."""
+        return {
+            **self.state(),
+            "generation": self.loader.load.number,
+            "snapshots": [self.name(snapshot.before) for snapshot in self.loader.lineage.snapshots],
+            "folders": len(self.files.watcher.watches),
+            "history": list(self.history),
+            "package": VERSION,
+        }
+
     def broadcast(self) -> None:
-        """Send the status to the open pages."""
-        events = {is_known: event(self.status.state(is_known)) for is_known in (True, False)}
+        """Send the state to the open pages."""
+        events = {is_known: event(self.state(is_known)) for is_known in (True, False)}
         for client in list(self.clients):
             if client.is_streaming:
                 client.push(events[client.is_known])
                 self.wait_for(client)
+
+    def notify(self, title: str, text: str) -> None:
+        """Show a message in the open pages until the next load."""
+        self.loader.load.notice = {"title": title, "text": text}
+        self.broadcast()
 
     def unread(self) -> list[socket.socket]:
         """Return the connections of clients that still read an answer."""

@@ -10,7 +10,7 @@ from ..observation import CODE, FILE, LIST
 from ..project_paths import INSTALLED, ProjectPaths, resolve
 from .dependencies import Dependencies
 from .inotify import ISDIR, OVERFLOW, RENAMING, Watcher, is_native
-from .settling import Settling
+from .settling import Settling, stat_of
 
 GIT_QUIET = 0.5  # seconds without an event after which git, which still has .git/index.lock, changes no files
 GIT_TIMEOUT = 10.0  # seconds after which a change no longer waits for git, whatever happens
@@ -256,11 +256,3 @@ def git_lock(root: str) -> str:
             if folder.is_dir():
                 return str(folder / "index.lock")
     return ""
-
-
-def stat_of(path: str) -> tuple:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,4 +1,4 @@
-"""Replace the supervisor by that of another version of this package, without closing a connection.
+"""Notice another version of this package, and replace the supervisor by that of it, without closing a connection.
 
 The sockets stay open across exec(). Those of clients that still wait for an answer are taken up by the new supervisor;
 those of workers that finish their requests, and of clients that read their answer, are held until the other side ends.
@@ -10,10 +10,61 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 
-from ..package import MAIN
+from .. import package
+from .client import read_now
 from .terminal import END_SIGNALS
+
+SETTLE = 0.1  # seconds without a change after which an installation counts as complete
+MAX_LOOKS = 50
+FOLDERS = package.folders()
+
+
+class OwnPackage:
+    """digest: of the version that this process runs."""
+
+    def __init__(self):
+        self.digest = package.digest()
+        self.times = times()
+
+    def is_touched(self) -> bool:
+        """Tell, in microseconds, whether files of the package may have been replaced: an installation renames them."""
+        return times() != self.times
+
+    def is_replaced(self) -> bool:
+        """Tell whether there is another version on disk, complete and fit to run."""
+        before, found = times(), package.digest()
+        if found == self.digest:
+            self.times = before
+            return False
+        for _ in range(MAX_LOOKS):
+            time.sleep(SETTLE)
+            last, found = found, package.digest()
+            if found == last:
+                break
+        return found not in ("", self.digest) and is_fit()
+
+    def missing(self) -> str:
+        """Say so where the package was removed; else return nothing."""
+        name = os.path.basename(package.FOLDER)
+        gone = not os.path.exists(package.MAIN)
+        return f"{name} is no longer at {package.FOLDER}. Install it again." if gone else ""
+
+
+def times() -> list[int]:
+    """Return when names in the package's folders changed last. Nothing can set ctime to an older time."""
+    try:
+        return [os.stat(folder).st_ctime_ns for folder in FOLDERS]
+    except OSError:
+        return []
+
+
+def is_fit() -> bool:
+    """Import what is on disk in another process: someone may be working on the package itself."""
+    probe = os.posix_spawn(sys.executable, [sys.executable, package.MAIN, "probe"], os.environ)
+    return os.waitpid(probe, 0)[1] == 0
 
 
 @dataclass
@@ -26,22 +77,9 @@ class Inheritance:
     bytecode: str | None = None  # folder of compiled modules
     changed: list[str] = field(default_factory=list)  # files that the next load is for
 
-    @classmethod
-    def of(cls, listener, connections, held, bytecode: str, changed: list[str]) -> "Inheritance":
-        """Build it from sockets."""
-        fds = [[sock.fileno() for sock in sockets] for sockets in (connections, held)]
-        return cls(listener.fileno(), *fds, bytecode, changed)
-
     def set_inheritable(self, inheritable: bool) -> None:
         for fd in (self.fd, *self.connections, *self.held):
             os.set_inheritable(fd, inheritable)
-
-    def listener(self) -> socket.socket | None:
-        if self.fd < 0:
-            return None
-        listener = socket.socket(fileno=self.fd)
-        listener.setblocking(False)
-        return listener
 
 
 def replace(plan: dict, environment: dict[bytes, bytes], inheritance: Inheritance) -> str:
@@ -53,7 +91,7 @@ def replace(plan: dict, environment: dict[bytes, bytes], inheritance: Inheritanc
     signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
     inheritance.set_inheritable(True)
     try:
-        os.execve(sys.executable, [sys.executable, MAIN, "supervise", what], environment)
+        os.execve(sys.executable, [sys.executable, package.MAIN, "supervise", what], environment)
     except OSError as error:
         inheritance.set_inheritable(False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, END_SIGNALS)
@@ -88,13 +126,7 @@ class Held:
             loop.register(sock, selectors.EVENT_READ, lambda sock=sock: self.on_readable(sock))
 
     def on_readable(self, sock: socket.socket) -> None:
-        try:
-            data = sock.recv(65536, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
+        if read_now(sock, 65536) == b"":
             self.loop.unregister(sock)
             self.sockets.discard(sock)
             sock.close()

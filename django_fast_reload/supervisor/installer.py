@@ -5,8 +5,10 @@ import selectors
 import shutil
 import sys
 from collections.abc import Callable
+from subprocess import PIPE, STDOUT, Popen
 
 from ..observation import FILE, observe
+from .terminal import Terminal
 
 MAX_OUTPUT = 8000  # characters of output that are kept
 
@@ -15,36 +17,40 @@ class Installer:
     """Watches the locks that DEVSERVER_REQUIREMENTS names, separated by spaces, relative to the project's root.
 
     It is a variable and not a setting, because settings can't be read while a package is missing.
-    on_end: called with the changed locks and an error text, which is empty after a success.
+    notify: called with title and text of a message for the open pages.
+    on_installed: called with the changed locks.
     """
 
-    def __init__(self, root: str, environment: dict[bytes, bytes], loop, on_end: Callable[[list[str], str], None]):
+    def __init__(
+        self, terminal: Terminal, environment: dict[bytes, bytes], loop, notify: Callable, on_installed: Callable
+    ):
         names = environment.get(b"DEVSERVER_REQUIREMENTS", b"").decode().split()
-        self.locks = {path: observe(FILE, path) for path in (os.path.join(root, name) for name in names)}
-        self.environment, self.loop, self.on_end = environment, loop, on_end
-        self.changed: list[str] = []  # what the installation under way is for
+        self.locks = {path: observe(FILE, path) for path in (os.path.join(terminal.root, name) for name in names)}
+        self.terminal, self.environment, self.loop = terminal, environment, loop
+        self.notify, self.on_installed = notify, on_installed
+        self.changed: list[str] = []  # what the installations under way are for
         self.output = b""
-        self.pid = 0
+        self.process: Popen | None = None
 
-    def install_changed(self, paths: set[str]) -> list[str]:
-        """Start an installation if one of the paths is a changed lock; return the locks it is for."""
+    def install_changed(self, paths: set[str]) -> bool:
+        """Start an installation if one of the paths is a changed lock; return whether one was started."""
         found = {path: observe(FILE, path) for path in paths & self.locks.keys()}
         changed = [path for path, value in found.items() if value and value != self.locks[path]]
-        if self.pid:
-            return []  # They are compared again when the installation under way ends.
+        if self.process:
+            return False  # They are compared again when the installation under way ends.
         self.locks.update({path: found[path] for path in changed})
         if changed:
-            self.start(sorted(changed))
-        return changed
+            names = self.terminal.names(sorted(changed))
+            self.terminal.say(f"{names} changed: installing.")
+            self.notify(f"{names} changed", "Installing the requirements.")
+            self.start()
+            self.changed = sorted({*self.changed, *changed})
+        return bool(changed)
 
-    def start(self, changed: list[str]) -> None:
-        self.changed, self.output = changed, b""
-        read, write = os.pipe2(os.O_CLOEXEC)
-        actions = [(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, write, 2)]
-        command = self.command()
-        self.pid = os.posix_spawn(command[0], command, self.environment, file_actions=actions)
-        os.close(write)
-        self.loop.register(read, selectors.EVENT_READ, lambda: self.on_readable(read))
+    def start(self) -> None:
+        self.output = b""
+        self.process = Popen(self.command(), env=self.environment, stdout=PIPE, stderr=STDOUT)
+        self.loop.register(self.process.stdout, selectors.EVENT_READ, self.on_readable)
 
     def command(self) -> list[str]:
         """Return the program that makes the environment equal to the locks: uv, where it is installed."""
@@ -55,24 +61,27 @@ class Installer:
         files = [word for lock in self.locks for word in ("-r", lock)]
         return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *files]
 
-    def on_readable(self, read: int) -> None:
-        data = os.read(read, 65536)
+    def on_readable(self) -> None:
+        data = self.process.stdout.read1(65536)
         self.output += data
         if data:
             return
-        self.loop.unregister(read)
-        os.close(read)
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
+        self.loop.unregister(self.process.stdout)
+        with self.process:  # It has ended; this closes its output.
+            status = self.process.wait()
+        self.process = None
         if status == 0:
             self.stamp()
         output = self.output.decode(errors="replace").strip()[-MAX_OUTPUT:]
-        error = "" if status == 0 else output or f"The command ended with status {status >> 8}."
-        changed = self.changed
-        if not self.install_changed(set(self.locks)):
-            self.on_end(changed, error)
-        else:
-            self.changed = sorted({*changed, *self.changed})
+        if self.install_changed(set(self.locks)):
+            return  # They changed meanwhile: only the last installation counts.
+        changed, self.changed = self.changed, []
+        if status == 0:
+            self.on_installed(changed)
+            return
+        names, error = self.terminal.names(changed), output or f"The command ended with status {status}."
+        self.terminal.say(f"{names} could not be installed. The server keeps the packages it has.\n{error}")
+        self.notify(f"{names} could not be installed", error)
 
     def stamp(self) -> None:
         """Renew the copy of the lock that an image keeps inside the environment, to see what it was made from."""

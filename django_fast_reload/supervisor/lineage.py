@@ -37,17 +37,10 @@ class Lineage:
         self.hot: list[str] = []
         self.late: dict[str, None] = {}  # modules that requests imported, in order
 
-    def start(self, orders: ipc.Orders) -> None:
-        """Start from nothing, in a fresh interpreter."""
-        for snapshot in list(self.snapshots):
-            self.drop(snapshot)
-        self.dependencies.truncate(0)
-        self.attach(spawn(self.plan, self.environment, orders, self.package))
+    def go_on(self, position: int, orders: ipc.Orders) -> str:
+        """Go on from the latest snapshot that had used no more than `position` records, or from nothing.
 
-    def resume(self, position: int, orders: ipc.Orders) -> str | None:
-        """Go on from the latest snapshot that had used no more than `position` records.
-
-        Return the file before which it was taken, or None where there is none.
+        Return the file before which it was taken; empty for a fresh interpreter. Raises OSError where none starts.
         """
         for snapshot in [snapshot for snapshot in self.snapshots if snapshot.position > position]:
             self.drop(snapshot)
@@ -59,13 +52,15 @@ class Lineage:
                 self.attach(worker)
                 return snapshot.before
             self.drop(snapshot)
-        return None
+        self.dependencies.truncate(0)
+        self.attach(spawn(self.plan, self.environment, orders, self.package))
+        return ""
 
     def heat(self, paths: list[str]) -> None:
         """Note the files that were edited: the next edit is likely to be one of these."""
         self.hot = ([path for path in self.hot if path not in paths] + paths)[-MAX_HOT:]
 
-    def warm_up(self, used: ipc.Used) -> None:
+    def warm_up(self, used: ipc.Warm) -> None:
         """Have the snapshot that the next edit is most likely to need prepare a copy."""
         self.late.update(dict.fromkeys(used.modules))
         likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
@@ -107,14 +102,14 @@ class Lineage:
         if message is None:
             self.forget(worker)
         elif worker not in self.retired:
-            if isinstance(message, ipc.SnapshotTaken) and fds:  # There may be no descriptor left.
-                self.add(Snapshot(ipc.adopt(fds[0]), message.holder, message.position, message.before))
-            if isinstance(message, (ipc.SnapshotTaken, ipc.Resumed)):
+            if isinstance(message, ipc.Forked):
+                if fds:  # There are none from a snapshot's copy, or where no descriptor is left.
+                    self.add(Snapshot(ipc.adopt(fds[0]), message.holder, message.position, message.before))
                 self.ignore_end(worker)
                 worker.follow(message.pid)
                 self.watch_end(worker)
             self.on_message(message)
-        elif isinstance(message, ipc.Draining) and message.is_debugged:
+        elif isinstance(message, ipc.Debugging):
             self.retired[worker] = time.monotonic() + END_TIMEOUT
 
     def kill_stuck(self) -> None:
@@ -155,7 +150,7 @@ class Lineage:
     def retire(self, position: int = 0) -> None:
         """End the live process: at once while it loads, after the requests it has when it serves.
 
-        position: as for `resume`; 0 where the next process starts from nothing.
+        position: as for `go_on`.
         """
         worker, self.live = self.live, None
         if worker is None:

@@ -1,45 +1,74 @@
-"""Load the project: from nothing, or from the latest snapshot that the change leaves valid."""
+"""Load the project: from nothing, or from the latest snapshot that the change leaves valid.
 
+A load lasts from the change that asks for it to the answer or the error it ends with.
+"""
+
+import os
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from .. import ipc
-from ..bytecode_folder import make_folder
+from .handover import OwnPackage
 from .lineage import Lineage
-from .load import Load
-from .own_package import OwnPackage
+
+DOUBT = 0.04  # seconds before an error is believed: a writer may have been stopped between truncating and writing
+FROM_NOTHING = -1  # no snapshot has used so few records
+MIN_LIFE = 1.0  # seconds; a server that ends by itself sooner is not started again
+
+
+@dataclass
+class Load:
+    """changed: the files it is for; before: the file from which on the project was executed anew, "" for all of it."""
+
+    number: int
+    changed: list[str]
+    before: str = ""
+    started: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
+    failure: ipc.Failure | None = None
+    is_reported: bool = True
+    notice: dict | None = None  # what pages show beside an error: {"title": str, "text": str}
+    unanswered: set[str] = field(default_factory=set)  # files that the worker was told of and has not confirmed
+
+    def fail(self, failure: ipc.Failure) -> None:
+        self.failure, self.is_reported = failure, False
+        self.ended = time.monotonic()
+
+    def is_known_broken(self) -> bool:
+        return self.failure is not None and self.is_reported
+
+    def report_in(self) -> float | None:
+        """Return the seconds until the error, if there is one, is to be reported; None where nothing is."""
+        return None if self.is_reported else self.ended + DOUBT - time.monotonic()
+
+    def is_short(self) -> bool:
+        return time.monotonic() - self.started <= MIN_LIFE
+
+    @property
+    def milliseconds(self) -> float:
+        return (self.ended - self.started) * 1000
 
 
 class Loader:
     """Owns the processes and the load under way.
 
     bytecode: folder of compiled modules; None to make one, at the first start of all.
+    debugger: see Debugger.endpoint.
     """
 
-    def __init__(self, plan: dict, environment: dict[bytes, bytes], loop, port: int, bytecode: str | None):
-        self.port = port
+    on_replaced: Callable[[list[str]], None]  # called with changed files where another version of this package goes on
+
+    def __init__(self, plan: dict, environment: dict[bytes, bytes], loop, bytecode: str | None, debugger: dict):
+        self.plan, self.debugger = plan, debugger
         self.package = OwnPackage()
         self.lineage = Lineage(plan, environment, self.package.digest, loop)
-        self.bytecode = make_folder() if bytecode is None else bytecode
+        self.bytecode = bytecode_folder() if bytecode is None else bytecode
         self.load = Load(0, [])
         self.boot = f"{time.time():.0f}"
-        self.debugger: dict | None = None  # see Debugger.endpoint
         self.is_fresh = bytecode is None  # nothing has been served yet
         self.is_watched = False  # the folders that Django wants watched are known
-
-    def connect(
-        self,
-        on_message: Callable,
-        on_worker_end: Callable,
-        on_lost: Callable,
-        on_replaced: Callable[[list[str]], None],
-    ) -> None:
-        """Say what to call: for the first three see Lineage.
-
-        on_replaced: called with the changed files where another version of this package has to go on.
-        """
-        self.lineage.on_message, self.lineage.on_end, self.lineage.on_lost = on_message, on_worker_end, on_lost
-        self.on_replaced = on_replaced
 
     @property
     def is_serving(self) -> bool:
@@ -52,17 +81,7 @@ class Loader:
 
     def start(self, changed: list[str] | None = None) -> None:
         """Start from nothing, in a fresh interpreter."""
-        changed = changed or []
-        if self.package.is_replaced():
-            self.on_replaced(changed)
-        self.begin(changed)
-        self.launch()
-
-    def launch(self) -> None:
-        try:
-            self.lineage.start(self.orders())
-        except OSError as error:
-            self.load.fail(ipc.plain_failure(f"No process could be started: {error}. Save a file to try again."))
+        self.replace(changed or [], FROM_NOTHING)
 
     def resume(self, broken: dict[str, int]) -> None:
         """Replace the live process by one that uses what is there now.
@@ -72,19 +91,17 @@ class Loader:
         changed = sorted(broken)
         if self.package.is_touched() and self.package.is_replaced():
             self.on_replaced(changed)
-        position = min(broken.values())
-        self.begin(changed, position)
         self.lineage.heat(changed)
-        before = self.lineage.resume(position, self.orders())
-        if before is None:
-            self.launch()
-        else:
-            self.load.before = before
+        self.replace(changed, min(broken.values()))
 
-    def begin(self, changed: list[str], position: int = 0) -> None:
-        """Let go of the live process and note what the next one is for."""
+    def replace(self, changed: list[str], position: int) -> None:
+        """Let go of the live process, and go on from a snapshot that had used no more than `position` records."""
         self.lineage.retire(position)
         self.load = Load(self.load.number + 1, changed)
+        try:
+            self.load.before = self.lineage.go_on(position, self.orders())
+        except OSError as error:
+            self.load.fail(ipc.plain_failure(f"No process could be started: {error}. Save a file to try again."))
 
     def on_configured(self, _) -> None:
         self.is_watched = False
@@ -94,8 +111,16 @@ class Loader:
             hot=self.lineage.hot,
             is_fresh=self.is_fresh,
             is_watched=self.is_watched,
-            port=self.port,
+            port=self.plan["port"],
             version=self.version,
             bytecode=self.bytecode,
             debugger=self.debugger,
         )
+
+
+def bytecode_folder() -> str:
+    """Return a new folder for compiled modules that only this user can write to; empty where there can be none."""
+    try:
+        return tempfile.mkdtemp(prefix="fast-reload-", dir=os.environ.get("TMPDIR") or "/tmp")
+    except OSError:
+        return ""

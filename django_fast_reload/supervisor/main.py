@@ -4,28 +4,26 @@ One thread and the standard library only, so that nothing the project does can e
 """
 
 import selectors
+import shutil
 import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 
 from .. import ipc
-from ..bytecode_folder import remove_folder
 from ..project_paths import ProjectPaths
 from . import handover
-from .barrier import Barrier, listen, report_bind_error
+from .barrier import Barrier, listen
 from .debugger import Debugger
-from .dotenv import DotEnv, restart_command
+from .dotenv import DotEnv
 from .endpoints import Endpoints
 from .files import Files
 from .handles import Worker
 from .handover import Inheritance
 from .installer import Installer
-from .load import Load
-from .loader import Loader
-from .notices import Notices
+from .loader import Load, Loader
 from .shutdown import become_reaper, reap
-from .status import Status
 from .terminal import Terminal
 
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
@@ -37,33 +35,36 @@ CRASH = "The process that loads the project ended by itself: a crash, or os._exi
 def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
     """Run the server of `plan` (see takeover.make_plan) until a signal; return the exit status."""
     inherited = handover.take(plan)
-    try:
-        listener = inherited.listener() or listen(plan["address"], plan["port"], plan["ipv6"])
-    except OSError as error:
-        report_bind_error(error)
+    if inherited.fd >= 0:
+        listener = socket.socket(fileno=inherited.fd)  # The descriptor still doesn't block.
+    else:
+        listener = listen(plan["address"], plan["port"], plan["ipv6"])
+    if listener is None:
         return 1
+    plan["port"] = listener.getsockname()[1]  # 0 asks for any
     return Supervisor(plan, environment, listener, inherited).run()
 
 
 class Supervisor:
     def __init__(self, plan: dict, environment: dict[bytes, bytes], listener: socket.socket, inherited: Inheritance):
-        self.plan, self.environment, self.inherited = plan, environment, inherited
+        self.plan, self.environment = plan, environment
         self.loop = selectors.EpollSelector()
         self.terminal = Terminal(plan["root"])
-        self.loader = Loader(plan, environment, self.loop, listener.getsockname()[1], inherited.bytecode)
+        self.debugger = Debugger(environment, self.loop, self.terminal, lambda: self.loader.start(inherited.changed))
+        self.loader = Loader(plan, environment, self.loop, inherited.bytecode, self.debugger.endpoint)
         self.files = Files(ProjectPaths(plan["root"]), self.loader.lineage.dependencies)
-        self.status = Status(self.loader, self.files, self.terminal)
-        self.endpoints = Endpoints(self.loop, self.status, on_retry=self.loader.start)
-        unreceived = self.loader.lineage.unreceived
-        self.barrier = Barrier(listener, self.loop, self.endpoints, self.current, self.is_known_broken, unreceived)
-        self.loader.connect(self.on_message, self.on_worker_end, self.barrier.take_back, self.hand_over)
-        self.installer = Installer(self.files.project.root, environment, self.loop, self.on_installed)
-        self.debugger = Debugger(environment, self.loop, self.terminal, self.on_debugger)
+        self.endpoints = Endpoints(self.loop, self.loader, self.files, self.terminal)
+        lineage = self.loader.lineage
+        self.barrier = Barrier(listener, self.loop, self.endpoints, self.taker, lineage.unreceived, self.confirm)
+        lineage.on_message, lineage.on_end = self.on_message, self.on_worker_end
+        lineage.on_lost, self.loader.on_replaced = self.barrier.take_back, self.hand_over
+        notify = self.endpoints.notify
+        self.installer = Installer(self.terminal, environment, self.loop, notify, self.loader.start)
         self.dotenv = DotEnv(self.files.project.root, environment)
         self.held = handover.Held(self.loop, inherited.held)
-        self.notices = Notices(self.loader, self.terminal, self.endpoints)
         self.next_tick = time.monotonic() + TICK
-        self.exit_status, self.is_ending, self.is_waiting_reported = 0, False, False
+        self.exit_status: int | None = None  # of this process, once it ends
+        self.checks = ""  # what they found the last time
         for fd in inherited.connections:
             self.barrier.expect_request(socket.socket(fileno=fd))
 
@@ -80,12 +81,12 @@ class Supervisor:
     def run(self) -> int:
         become_reaper()
         with self.terminal.signals(self.end) as wakeup:
-            self.loop.register(wakeup, selectors.EVENT_READ, self.terminal.on_signal)
+            self.loop.register(wakeup, selectors.EVENT_READ, lambda: None)  # It ends the wait, and `end` the loop.
             if self.files.watcher.fd >= 0:
                 self.loop.register(self.files.watcher, selectors.EVENT_READ, self.examine)
             self.files.watch_files([*self.installer.locks, self.dotenv.path])
             self.debugger.start()
-            while not self.is_ending:
+            while self.exit_status is None:
                 try:
                     self.turn()
                 except Exception:  # A bug of this program must not take the server away either.
@@ -105,12 +106,12 @@ class Supervisor:
             self.tick()
 
     def end(self, status: int = 0) -> None:
-        self.exit_status, self.is_ending = status, True
+        self.exit_status = status
 
     def stop(self) -> None:
         self.barrier.listener.close()
         self.loader.lineage.stop()
-        remove_folder(self.loader.bytecode)
+        shutil.rmtree(self.loader.bytecode, ignore_errors=True)
 
     def timeout(self) -> float:
         """Return the seconds until something is due without any event."""
@@ -128,28 +129,31 @@ class Supervisor:
             self.terminal.watches_exhausted()
         self.endpoints.close_idle()
         self.loader.lineage.kill_stuck()
-        if not self.installer.pid:
+        if not self.installer.process:
             reap()
         self.next_tick = started + max(TICK, TICK_PAUSE * (time.monotonic() - started))
 
     # ---- the barrier
 
-    def current(self, since: float) -> Worker | None:
-        """Take in all that happened to the files until `since`; return the live process if it is made of them."""
+    def taker(self, since: float) -> Callable[[socket.socket], bool] | None:
+        """Take in all that happened to the files until `since`; return what takes connections if it is made of them."""
         self.examine(since)
-        is_current = self.loader.is_serving and not self.files.settling and not self.load.unanswered
-        return self.live if is_current else None
+        if self.files.settling:
+            return None
+        if self.loader.is_serving and not self.load.unanswered:
+            return self.live.hand_over
+        return self.endpoints.serve if self.load.is_known_broken() else None
 
-    def is_known_broken(self) -> bool:
-        return self.load.is_known_broken() and not self.files.settling
+    def confirm(self) -> bool:
+        """Tell the live process, which asked, that it may still answer; return False where it is too busy to listen."""
+        return self.live is None or self.live.send(ipc.Current())
 
     def examine(self, since: float = 0.0) -> None:
         self.take_records()
         self.files.collect(since)
         if self.live and self.live.is_debugged:
-            if self.files.settling and not self.is_waiting_reported:
-                self.is_waiting_reported = True
-                self.terminal.say("The change waits for the debugger.")
+            if self.files.settling:
+                self.terminal.say_once(self.load.number, "The change waits for the debugger.")
             return
         if paths := self.files.take():
             self.judge(paths)
@@ -160,14 +164,10 @@ class Supervisor:
 
     def judge(self, paths: set[str]) -> None:
         """Decide what changed files mean: another process, a message to the live one, or nothing."""
-        if locks := self.installer.install_changed(paths):
-            names = self.terminal.names(locks)
-            self.terminal.say(f"{names} changed: installing.")
-            self.notices.show(f"{names} changed", "Installing the requirements.")
-        if self.dotenv.path in paths and (variables := self.dotenv.changed_outside()):
-            self.terminal.say(f".env: the change of {', '.join(variables)} needs a restart. {restart_command()}")
-        broken = self.files.dependencies.broken_by(paths, is_retry=self.load.failure is not None)
-        if broken:
+        self.installer.install_changed(paths)
+        if self.dotenv.path in paths and (advice := self.dotenv.advice()):
+            self.terminal.say(advice)
+        if broken := self.files.dependencies.broken_by(paths, is_retry=self.load.failure is not None):
             self.loader.resume(broken)
         elif self.loader.is_serving:
             news = [path for path in paths if path.startswith(self.files.folders)]
@@ -181,7 +181,8 @@ class Supervisor:
         self.terminal.say("Another version of django_fast_reload was installed: switching to it.")
         self.loader.lineage.retire()
         held = [*self.loader.lineage.sockets(), *self.endpoints.unread(), *self.held.sockets]
-        inheritance = Inheritance.of(self.barrier.listener, self.barrier.all(), held, self.loader.bytecode, changed)
+        fds = [[sock.fileno() for sock in sockets] for sockets in (self.barrier.all(), held)]
+        inheritance = Inheritance(self.barrier.listener.fileno(), *fds, self.loader.bytecode, changed)
         if error := handover.replace(self.plan, self.environment, inheritance):
             self.terminal.say(f"The new version could not be started, so the old one stays: {error}")
 
@@ -199,8 +200,8 @@ class Supervisor:
             ipc.Configured: self.loader.on_configured,
             ipc.Folders: self.on_folders,
             ipc.Handled: self.on_handled,
-            ipc.Used: self.loader.lineage.warm_up,
-            ipc.Checks: self.notices.on_checks,
+            ipc.Warm: self.loader.lineage.warm_up,
+            ipc.Checks: self.on_checks,
             ipc.Declined: self.on_declined,
         }.get(type(message))
         if handler is not None:
@@ -213,20 +214,21 @@ class Supervisor:
 
     def on_address(self, message: ipc.Address) -> None:
         wanted = message._asdict()
-        if wanted != {name: self.plan[name] for name in wanted}:
+        if self.plan | wanted != self.plan:
             self.plan |= wanted
-            self.loader.port = message.port
             if not self.barrier.move(**wanted):
                 self.end(1)
 
     def on_serving(self, message: ipc.Serving) -> None:
         load = self.load
-        self.status.editor, self.status.allowed_hosts = message.editor, message.allowed_hosts
+        self.endpoints.editor, self.endpoints.allowed_hosts = message.editor, message.allowed_hosts
         self.live.is_serving, self.live.is_debugged = True, False
-        load.succeed()
-        self.status.remember()
+        load.ended = time.monotonic()
+        self.endpoints.remember()
         if self.loader.is_fresh:
-            self.terminal.ready(message.url, len(self.files.watcher.watches), len(self.loader.lineage.snapshots))
+            folders, snapshots = len(self.files.watcher.watches), len(self.loader.lineage.snapshots)
+            address = f" Open {message.url}" if message.url else ""
+            self.terminal.say(f"Watching {folders} folders; {snapshots} snapshots.{address}")
         else:
             self.terminal.reloaded(load.changed, load.before, load.milliseconds)
         self.loader.is_fresh = False
@@ -247,18 +249,12 @@ class Supervisor:
         if left is None or left > 0 or self.files.settling:
             return
         load.is_reported = True
-        self.status.remember()
+        self.endpoints.remember()
         self.terminal.failed(load.failure)
-        self.barrier.let_in()
         self.endpoints.broadcast()
 
-    def on_debugger(self) -> None:
-        """The debugger's port is held, or there is none: load the project."""
-        self.loader.debugger = self.debugger.endpoint
-        self.loader.start(self.inherited.changed)
-
     def on_debugging(self, _) -> None:
-        self.live.is_debugged, self.is_waiting_reported = True, False
+        self.live.is_debugged = True
 
     def on_handled(self, message: ipc.Handled) -> None:
         """The live process has handled the change of files that are no part of it, or can't."""
@@ -266,17 +262,15 @@ class Supervisor:
         if message.restart:
             self.loader.resume({message.restart: 0})
         else:
-            self.status.touch(message.files)
-            self.endpoints.broadcast()
+            self.endpoints.touch(message.files)
 
-    def on_installed(self, locks: list[str], error: str) -> None:
-        """Start from nothing in the new environment, or keep the old one."""
-        names = self.terminal.names(locks)
-        if error:
-            self.terminal.say(f"{names} could not be installed. The server keeps the packages it has.\n{error}")
-            self.notices.show(f"{names} could not be installed", error)
-        else:
-            self.loader.start(locks)
+    def on_checks(self, message: ipc.Checks) -> None:
+        """Print what the checks found, unless they found the same the last time; show errors in the page too."""
+        if message.text != self.checks:
+            self.checks = message.text
+            self.terminal.say(self.checks or "System checks: no issues left.")
+        if message.is_serious:
+            self.endpoints.notify("System checks", self.checks)
 
     def on_worker_end(self, worker: Worker) -> None:
         """The live process has ended: after an error it reported, or by itself."""
@@ -284,7 +278,7 @@ class Supervisor:
         if load.failure is not None:
             return
         if worker.is_serving and not load.is_short():
-            self.terminal.crashed()
+            self.terminal.say("The server process ended unexpectedly. Starting another one.")
             self.loader.resume({"": len(self.files.dependencies)})
         elif self.loader.package.is_replaced():
             self.hand_over(load.changed)

@@ -14,17 +14,16 @@ class Settling:
 
     def __init__(self, is_native: bool):
         self.is_native = is_native
-        self.ready: set[str] = set()
-        self.pending: dict[str, float] = {}  # path: time when it counts as written
+        self.pending: dict[str, float] = {}  # path: time when it counts as written; 0 where it is
         self.since: dict[str, float] = {}
         self.first = self.last = 0.0  # when the first and the last of these were touched
 
     def note(self, path: str, mask: int, now: float) -> None:
         self.first, self.last = self.first if self else now, now
-        empty = is_empty(path)
+        found = stat_of(path)
+        empty = not found or found[1] == 0  # Some editors close it once before they write.
         if mask & DONE and not empty:
-            self.pending.pop(path, None)
-            self.ready.add(path)
+            self.pending[path] = 0.0
             return
         if mask & (DELETE | MOVED_FROM):
             delay = GONE
@@ -32,30 +31,27 @@ class Settling:
             delay = OPEN  # The event of its closing will come, and ends this.
         else:
             delay = SETTLE
-        self.ready.discard(path)
         first = self.since.setdefault(path, now)
         self.pending[path] = min(now + delay, first + OPEN)
 
     def __bool__(self) -> bool:
-        return bool(self.ready or self.pending)
+        return bool(self.pending)
 
     def due(self) -> float | None:
         """Return when the last of these files counts as written: 0 for now, None where there is none."""
-        if not self:
-            return None
-        return max(self.pending.values(), default=0.0)
+        return max(self.pending.values(), default=None)
 
     def take(self) -> set[str]:
-        paths = self.ready.union(self.pending)
-        self.ready.clear()
+        paths = set(self.pending)
         self.pending.clear()
         self.since.clear()
         return paths
 
 
-def is_empty(path: str) -> bool:
-    """Tell whether a file is missing or truncated: some editors close it once before they write."""
+def stat_of(path: str) -> tuple[int, ...]:
+    """Return time of change in ns, size and inode; nothing where there is no such file."""
     try:
-        return os.stat(path).st_size == 0
+        status = os.stat(path)
     except OSError:
-        return True
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino

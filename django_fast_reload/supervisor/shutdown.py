@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 from .. import ipc
 from .handles import Snapshot, Worker
@@ -21,10 +22,8 @@ def become_reaper() -> None:
 
 def kill(pid: int) -> None:
     if pid:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def reap() -> bool:
@@ -46,12 +45,10 @@ def stop_all(live: Worker | None, snapshots: list[Snapshot], retired: Iterable[W
     if live is not None:
         deadline = time.monotonic() + GRACE
         is_waiting = live.is_serving and live.send(ipc.Stop())
-        while is_waiting and (left := deadline - time.monotonic()) > 0:
-            live.sock.settimeout(left)
-            try:
+        with suppress(TimeoutError):
+            while is_waiting and (left := deadline - time.monotonic()) > 0:
+                live.sock.settimeout(left)
                 is_waiting = ipc.receive(live.sock)[0] is not None
-            except TimeoutError:
-                break
         kill(live.pid)
     stop_children()
 

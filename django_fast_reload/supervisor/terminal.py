@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import termios
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..ipc import Failure, Obstacle
 
@@ -14,8 +14,7 @@ END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Terminal:
     def __init__(self, root: str):
         self.root = root
-        self.is_limit_reported = False
-        self.obstacles: set[str] = set()  # reasons that were printed
+        self.said: set = set()  # subjects of what is said once
 
     def name(self, path: str) -> str:
         return os.path.relpath(path, self.root) if path.startswith("/") else path
@@ -24,13 +23,13 @@ class Terminal:
         return ", ".join(map(self.name, paths))
 
     def say(self, text: str) -> None:
-        try:
+        with suppress(OSError):  # A terminal that was closed must not end the server's work.
             print(text.encode(errors="replace").decode(), flush=True)
-        except OSError:
-            pass  # A terminal that was closed must not end the server's work.
 
-    def ready(self, url: str, folders: int, snapshots: int) -> None:
-        self.say(f"Watching {folders} folders; {snapshots} snapshots." + (f" Open {url}" if url else ""))
+    def say_once(self, subject, text: str) -> None:
+        if subject not in self.said:
+            self.said.add(subject)
+            self.say(text)
 
     def reloaded(self, changed: list[str], before: str, milliseconds: float) -> None:
         if not changed or not changed[0]:
@@ -46,31 +45,24 @@ class Terminal:
         self.say(f"{place}{failure['title']}{hint}\nFix it and save: the server is still running.")
 
     def watches_exhausted(self) -> None:
-        if not self.is_limit_reported:
-            self.is_limit_reported = True
-            self.say(
-                "The limit of file watches is reached, so each request compares the files themselves, which is slower. "
-                "Raise it: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512"
-            )
-
-    def crashed(self) -> None:
-        self.say("The server process ended unexpectedly. Starting another one.")
+        self.say_once(
+            "watches",
+            "The limit of file watches is reached, so each request compares the files themselves, which is slower. "
+            "Raise it: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512",
+        )
 
     def obstacle(self, message: Obstacle) -> None:
-        if message.reason in self.obstacles:
-            return
-        self.obstacles.add(message.reason)
         where = f"From {self.name(message.before)} on" if message.before else "At the end"
-        self.say(f"{where} no snapshot can be taken, so reloads start further back: {message.reason}.")
+        text = f"{where} no snapshot can be taken, so reloads start further back: {message.reason}."
+        self.say_once(message.reason, text)
 
     @contextmanager
     def signals(self, end):
         """Call `end` for the signals that end the server, and restore terminal and handlers afterwards.
 
-        Yields a descriptor that becomes readable with each signal.
+        Yields a descriptor that becomes readable with the first signal.
         """
         read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.wakeup = read
         is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         numbers = [number for number in END_SIGNALS if not (number == signal.SIGHUP and is_nohup)]
         before = {number: signal.signal(number, lambda *_: end()) for number in numbers}
@@ -89,6 +81,3 @@ class Terminal:
                 signal.signal(number, handler)
             os.close(read)
             os.close(write)
-
-    def on_signal(self) -> None:
-        os.read(self.wakeup, 4096)

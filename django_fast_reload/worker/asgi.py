@@ -199,8 +199,10 @@ class AsgiServer(Server):
         end.register(self.recorder.sock, select.POLLRDHUP)
         end.poll()
         is_reported = False
-        while self.is_supervised(self.has_debugger):
+        while self.is_supervised():
             self.has_debugger = self.is_debugged()
+            if self.has_debugger:
+                self.send(ipc.Debugging())
             if self.has_debugger and not is_reported:
                 is_reported = True
                 print("The debugger stays open on the old code; new requests get the new code.", flush=True)

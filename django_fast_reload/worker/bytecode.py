@@ -5,6 +5,7 @@ Python's own .pyc files are valid while size and whole second of the source matc
 
 import marshal
 import os
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 
 from ..observation import digest
@@ -24,18 +25,14 @@ class Bytecode:
             # An import hook makes of the source what it likes, and by settings of its own: typeguard, beartype, Hy.
             return loader.source_to_code(source, path)
         name, content = f"{self.folder}/{digest(os.fsencode(path))}", digest(source).encode()
-        try:
+        with suppress(OSError, ValueError, EOFError):
             with open(name, "rb", buffering=0) as file:
                 data = file.read()
             if data.startswith(content):
                 return marshal.loads(memoryview(data)[len(content) :])
-        except (OSError, ValueError, EOFError):
-            pass
         code = loader.source_to_code(source, path)
-        try:
+        with suppress(OSError):  # A full disk costs time, nothing else.
             with open(f"{name}.{os.getpid()}", "wb") as file:
                 file.write(content + marshal.dumps(code))
             os.rename(f"{name}.{os.getpid()}", name)
-        except OSError:
-            pass  # A full disk costs time, nothing else.
         return code

@@ -6,6 +6,8 @@ import pkgutil
 import re
 import sys
 import traceback
+from glob import iglob
+from itertools import islice
 
 from ..project_paths import ProjectPaths
 
@@ -97,13 +99,8 @@ def missing_template(error: BaseException, project: ProjectPaths) -> str:
 
 
 def templates(folders: list[str]) -> list[str]:
-    found = []
-    for folder in folders:
-        for place, _, files in os.walk(folder):
-            found += [os.path.relpath(f"{place}/{name}", folder) for name in files]
-            if len(found) > MAX_FILES:
-                return found
-    return found
+    found = (name for folder in folders for name in iglob("**", root_dir=folder, recursive=True))
+    return list(islice(found, MAX_FILES))
 
 
 def missing_migration(error: BaseException, project: ProjectPaths) -> str:

@@ -12,7 +12,6 @@ import types
 from .. import ipc, package
 from ..journal import Journal
 from ..project_paths import ProjectPaths
-from . import debugger
 from .bytecode import Bytecode
 from .daphne_server import StandIn
 from .error_report import describe
@@ -43,7 +42,7 @@ def main(fd: int, journal: int, package_digest: str, root: str, as_module: bool,
     # SIG_IGN, because the programs that the project starts would inherit that.
     signal.signal(signal.SIGINT, lambda *_: None)
     if orders.debugger:
-        debugger.preload()
+        import debugpy.server.api  # noqa: F401 (before the project, so that snapshots have it)
     recorder.before_bind = decline_for_another_command
     StandIn(decline_for_another_command).install()
     recorder.install(snapshotter.checkpoint, Bytecode(orders.bytecode))

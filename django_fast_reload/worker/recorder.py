@@ -96,22 +96,13 @@ class Recorder:
     def audit(self, event: str, args: tuple) -> None:
         if event == "open":
             path, _, flags = args
-            # Requests read data afresh each time; only what start-up reads has become part of the process.
-            if (
-                self.is_loading
-                and isinstance(path, (str, bytes, os.PathLike))
-                and not getattr(self.looking, "now", False)
-            ):
+            if self.is_recorded(path):
                 self.opened(os.fsdecode(path), flags or 0)
         elif event in ("os.listdir", "os.scandir"):
             if sys._getframe(1).f_globals.get("__name__", "").startswith(("importlib.metadata", "importlib_metadata")):
                 return  # It looks for installed packages in all of sys.path, of which the project is the first.
             path = "." if args[0] is None else args[0]
-            if (
-                self.is_loading
-                and isinstance(path, (str, bytes, os.PathLike))
-                and not getattr(self.looking, "now", False)
-            ):
+            if self.is_recorded(path):
                 folder = self.project.locate(os.path.abspath(os.fsdecode(path)) + "/")
                 if folder:
                     self.add(LIST, folder[:-1])

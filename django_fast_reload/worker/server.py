@@ -4,6 +4,7 @@ import io
 import os
 import resource
 import select
+import shutil
 import socket
 import sys
 import threading
@@ -19,9 +20,9 @@ from django.template import engines
 from django.urls import get_resolver
 
 from .. import ipc
-from ..bytecode_folder import remove_folder
+from ..debugger.host import join
 from ..page.inject import Inject
-from . import debugger, memory
+from . import memory
 from .watching import Reloader
 
 EXECUTOR_TIMEOUT = 5  # seconds that work of an executor may take after the last request
@@ -56,10 +57,9 @@ class Server:
         self.snapshotter.checkpoint("")
         if self.snapshotter.orders.is_fresh:
             self.prepare()
-        port = int(self.command.port)
+        self.port = int(self.command.port) or self.snapshotter.orders.port
         if self.snapshotter.orders.is_fresh:
-            self.send(ipc.Address(self.command.addr, port, self.command.use_ipv6))
-        self.port = port or self.snapshotter.orders.port
+            self.send(ipc.Address(self.command.addr, self.port, self.command.use_ipv6))
         version = self.snapshotter.orders.version
         self.set_up(application, version if getattr(settings, "DEVSERVER_BROWSER", True) else None)
 
@@ -110,7 +110,7 @@ class Server:
             # the settings wants the same as the one before, and has time for it.
             self.announce()
         if orders.debugger:
-            debugger.join(orders.debugger)
+            join(orders.debugger)
         if orders.is_fresh:
             self.on_bind()
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
@@ -169,10 +169,12 @@ class Server:
         """
         deadline = time.monotonic() + ipc.DRAIN_TIMEOUT
         is_reported = is_debugged = False
-        while self.threads and self.is_supervised(is_debugged) and (time.monotonic() < deadline or is_debugged):
+        while self.threads and self.is_supervised() and (time.monotonic() < deadline or is_debugged):
             for thread in list(self.threads):
                 thread.join(0.05)
             is_debugged = self.is_debugged()
+            if is_debugged:
+                self.send(ipc.Debugging())
             if not is_reported and is_debugged:
                 is_reported = True
                 print("The debugger stays open on the old code; new requests get the new code.", flush=True)
@@ -186,7 +188,8 @@ class Server:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         if not self.is_supervised():
-            remove_folder(self.snapshotter.orders.bytecode)  # The supervisor was killed, and could not.
+            # The supervisor was killed, and could not.
+            shutil.rmtree(self.snapshotter.orders.bytecode, ignore_errors=True)
         # No atexit handlers: the snapshots go on using what those would remove.
         os._exit(0)
 
@@ -198,16 +201,12 @@ class Server:
             finishing.start()
             finishing.join(EXECUTOR_TIMEOUT)
 
-    def is_supervised(self, is_debugged: bool = False) -> bool:
+    def is_supervised(self) -> bool:
         try:
-            ipc.send(self.recorder.sock, ipc.Draining(self.unfinished(), is_debugged))
+            ipc.send(self.recorder.sock, ipc.Recorded())
         except OSError:
             return False
         return True
-
-    def unfinished(self) -> int:
-        """Return the number of requests under way."""
-        return len(self.threads)
 
     def request_threads(self) -> list[threading.Thread]:
         """Return the threads that may run code of requests."""
@@ -228,7 +227,7 @@ class Server:
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)
         self.announce()
-        self.send(ipc.Used(self.late_modules(), memory.own()))
+        self.send(ipc.Warm(self.late_modules(), memory.own()))
         is_serious = False
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:

@@ -109,7 +109,7 @@ class Snapshotter:
             return
         ours.close()
         self.reopen()
-        taken = ipc.SnapshotTaken(os.getppid(), os.getpid(), self.recorder.count, path)
+        taken = ipc.Forked(os.getpid(), os.getppid(), self.recorder.count, path)
         self.recorder.send(taken, theirs.fileno())
         theirs.close()
         self.taken += 1
@@ -162,7 +162,7 @@ class Snapshotter:
         self.taken += 1
         self.last = time.perf_counter()
         self.started += self.last - began  # The time spent here is no part of the start.
-        self.recorder.send(ipc.Resumed(os.getpid()))
+        self.recorder.send(ipc.Forked(os.getpid()))
         self.forget_listings()
 
     def reopen(self) -> None:

@@ -221,4 +221,4 @@ def test_too_many_threads_for_postgres_keep_web_from_starting(production):
     )
 
     assert refused.returncode != 0
-    assert "WEB_REPLICAS=40 and one more in a deploy, by WEB_CONCURRENCY=8" in refused.stderr + refused.stdout
+    assert "WEB_REPLICAS=40, plus one during a deploy, times WEB_CONCURRENCY=8" in refused.stderr + refused.stdout

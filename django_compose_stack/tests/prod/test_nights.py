@@ -138,7 +138,7 @@ def test_deploy_migrates_once_and_rollback_never(quick):
 
 
 def test_renewed_certificate_comes_without_a_failed_request(swarm, tmp_path_factory):
-    """Nor does a changed site.conf fail one. Former secrets and configs are gone, those of old passwords among them."""
+    """Nor does a changed site.conf fail one, nor a new name of the site. Former secrets and configs are gone."""
     with running(tmp_path_factory, "deploy", tls=True, is_quick=True) as production:
         before = production.exec("nginx", "cat", "/proc/1/stat").split()[21]
         old = ssl.get_server_certificate(("127.0.0.1", int(production.variables["HTTPS_PORT"])))
@@ -150,8 +150,9 @@ def test_renewed_certificate_comes_without_a_failed_request(swarm, tmp_path_fact
 
         with Load(production, tls=True) as load:
             wait_for(lambda: len(load.acknowledged) > 20, "some notes")
-            production.make("deploy")
+            production.make("deploy", ALLOWED_HOSTS="localhost,127.0.0.1,www.localhost")
             wait_for(lambda: production.request("/readyz", tls=True).status == 410, "the change")
+            assert production.request(host="www.localhost").status == 308
             seen = len(load.acknowledged)
             wait_for(lambda: len(load.acknowledged) > seen + 20, "notes under the new one")
 

@@ -15,9 +15,7 @@ class Command(next_command(__name__.removesuffix(".management.commands.runserver
                 worker.decline(obstacle)
             worker.serve(self, options)
         if options["use_reloader"] and takeover.is_wanted():
-            if not obstacle:
-                takeover.restart_under_supervisor(self.addr, int(self.port), self.use_ipv6)
-                obstacle = takeover.why_unclear()
+            obstacle = obstacle or takeover.restart_under_supervisor(self.addr, int(self.port), self.use_ipv6)
             self.stderr.write(f"{obstacle} Django's own server runs instead.")
         super().run(**options)
 

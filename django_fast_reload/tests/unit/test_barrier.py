@@ -11,27 +11,27 @@ from ...supervisor.barrier import Barrier, listen
 from ...supervisor.client import EVENT_TIMEOUT, MAX_HEADERS, READ_TIMEOUT, REQUEST_TIMEOUT, Client
 from ...supervisor.endpoints import Endpoints, is_reserved
 from ...supervisor.handles import Worker
-from ...supervisor.load import Load
+from ...supervisor.loader import Load
+from ...supervisor.terminal import Terminal
 
 EVENT = b'data: {"state": "serving"}\n\n'
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Loader:
+    """As much of the loader as the endpoints ask for."""
+
     version = "1.1"
 
-
-class Status:
-    """As much of the status as the endpoints ask for."""
-
-    editor = "edit://{path}"
-
     def __init__(self):
-        self.loader = Loader()
-        self.loader.load = Load(1, [])
+        self.load = Load(1, [])
+        self.starts = 0
 
-    allowed_hosts = ()
+    def start(self):
+        self.starts += 1
 
+
+class OwnEndpoints(Endpoints):
     def state(self, is_known=True):
         return {"state": "serving"}
 
@@ -44,20 +44,16 @@ class Site:
     def __init__(self):
         self.loop = selectors.EpollSelector()
         self.listener = listen("127.0.0.1", 0, False)
-        self.status = Status()
-        self.retries = 0
-        self.endpoints = Endpoints(self.loop, self.status, self.retry)
+        self.loader = Loader()
+        self.endpoints = OwnEndpoints(self.loop, self.loader, None, Terminal("/project"))
         self.current = self.live = None
-        self.barrier = Barrier(
-            self.listener, self.loop, self.endpoints, lambda since: self.current, self.is_broken, lambda: 0
-        )
+        self.barrier = Barrier(self.listener, self.loop, self.endpoints, self.taker, lambda: 0)
         self.clients = []
 
-    def retry(self):
-        self.retries += 1
-
-    def is_broken(self):
-        return self.status.loader.load.is_known_broken()
+    def taker(self, since):
+        if self.current is not None:
+            return self.current.hand_over
+        return self.endpoints.serve if self.loader.load.is_known_broken() else None
 
     def serve(self):
         """Make the live process ready; return its side of the socket pair."""
@@ -68,7 +64,7 @@ class Site:
         return theirs
 
     def fail(self, text):
-        load = self.status.loader.load
+        load = self.loader.load
         load.fail(ipc.plain_failure(text))
         load.is_reported = True
         self.barrier.let_in()
@@ -164,7 +160,7 @@ def test_a_process_that_is_too_busy_gets_the_rest_later(site):
 
 def test_requests_get_the_error_once_it_is_known(site):
     client = site.ask()
-    site.status.loader.load.fail(ipc.plain_failure("NameError: x"))
+    site.loader.load.fail(ipc.plain_failure("NameError: x"))
     site.barrier.let_in()
     assert len(site.barrier.waiting) == 1  # A half-written file is an error too, for a moment.
 
@@ -199,7 +195,7 @@ def test_own_addresses_are_answered_whatever_the_project_does(site, request_line
 
     assert answer.startswith(f"HTTP/1.1 {status}\r\n")
     assert body is None or answer.endswith(f"\r\n\r\n{body}")
-    assert site.retries == (request_line == "POST /__devserver__/retry")
+    assert site.loader.starts == (request_line == "POST /__devserver__/retry")
 
 
 def test_another_site_can_not_ask_for_a_restart(site):
@@ -208,7 +204,7 @@ def test_another_site_can_not_ask_for_a_restart(site):
     )
 
     assert answer.startswith(b"HTTP/1.1 403 ")
-    assert site.retries == 0
+    assert site.loader.starts == 0
 
 
 def test_open_pages_are_told_of_each_change(site):

@@ -5,7 +5,7 @@ from importlib.machinery import SourceFileLoader
 
 import pytest
 
-from ...bytecode_folder import make_folder, remove_folder
+from ...supervisor.loader import bytecode_folder
 from ...worker import bytecode as module
 from ...worker.bytecode import Bytecode
 
@@ -83,20 +83,16 @@ def test_an_error_of_the_source_is_raised_as_it_is(load):
         load(b"X = = 1")
 
 
-def test_the_folder_is_private_and_goes_with_what_is_in_it(monkeypatch, tmp_path):
+def test_the_folder_is_private(monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    folder = make_folder()
+
+    folder = bytecode_folder()
+
     [path] = tmp_path.iterdir()
     assert (str(path), path.stat().st_mode & 0o777) == (folder, 0o700)
-    (path / "module").touch()
-
-    remove_folder(folder)
-
-    assert list(tmp_path.iterdir()) == []
-    remove_folder("")
 
 
 def test_where_no_folder_can_be_made_there_is_none(monkeypatch, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
 
-    assert make_folder() == ""
+    assert bytecode_folder() == ""

@@ -7,19 +7,17 @@ import socket
 import pytest
 
 from ... import package
-from ...supervisor import handover, own_package
-from ...supervisor.handover import Held, Inheritance
-from ...supervisor.own_package import OwnPackage
+from ...supervisor import handover
+from ...supervisor.handover import Held, Inheritance, OwnPackage
 
 
 def test_the_first_supervisor_inherits_nothing():
     assert handover.take({"port": 1}) == Inheritance()
-    assert Inheritance().listener() is None
 
 
 def test_the_next_takes_the_sockets_and_leaves_them_to_nobody():
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
-        left = Inheritance.of(listener, [client], [], "/tmp/x", ["a.py"])
+        left = Inheritance(listener.fileno(), [client.fileno()], [], "/tmp/x", ["a.py"])
         left.set_inheritable(True)
         plan = {"port": 1, "inheritance": {**vars(left), "of a later version": 1}}
 
@@ -27,7 +25,7 @@ def test_the_next_takes_the_sockets_and_leaves_them_to_nobody():
 
         assert (plan, found) == ({"port": 1}, left)
         assert not os.get_inheritable(client.fileno())
-        own = found.listener()
+        own = socket.socket(fileno=found.fd)
         assert own.getsockname() == listener.getsockname()
         own.detach()
 
@@ -38,7 +36,7 @@ def test_a_failed_exec_says_why_and_changes_nothing(monkeypatch):
 
     monkeypatch.setattr(os, "execve", fail)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert handover.replace({}, {}, Inheritance.of(listener, [], [], "", [])) == "no such file"
+        assert handover.replace({}, {}, Inheritance(listener.fileno())) == "no such file"
         assert not os.get_inheritable(listener.fileno())
 
 
@@ -67,9 +65,9 @@ def installed(tmp_path, monkeypatch):
         (tmp_path / name).write_text("X = 1\n")
     monkeypatch.setattr(package, "FOLDER", str(tmp_path))
     monkeypatch.setattr(package, "MAIN", str(tmp_path / "__main__.py"))
-    monkeypatch.setattr(own_package, "FOLDERS", package.folders())
-    monkeypatch.setattr(own_package, "SETTLE", 0)
-    monkeypatch.setattr(own_package, "is_fit", lambda: True)
+    monkeypatch.setattr(handover, "FOLDERS", package.folders())
+    monkeypatch.setattr(handover, "SETTLE", 0)
+    monkeypatch.setattr(handover, "is_fit", lambda: True)
     return tmp_path, OwnPackage()
 
 
@@ -92,7 +90,7 @@ def test_another_text_is_another_version(installed):
 
 def test_a_version_that_does_not_start_is_none(installed, monkeypatch):
     folder, own = installed
-    monkeypatch.setattr(own_package, "is_fit", lambda: False)
+    monkeypatch.setattr(handover, "is_fit", lambda: False)
     (folder / "supervisor/main.py").write_text("X = 2\n")
 
     assert not own.is_replaced()

@@ -1,6 +1,7 @@
 """The policies under which a page's script may run."""
 
 import pytest
+from django.http import HttpResponse
 
 from ...page.inject import Inject, allow
 
@@ -23,19 +24,13 @@ def test_a_policy_changes_only_where_it_would_forbid_the_script(policy, allowed)
     assert bool(nonce) == ("nonce" in allowed)
 
 
-class Page(list):
-    """As much of Django's HttpResponse as is asked for."""
-
-    streaming = False
-
-
 def test_a_page_to_be_saved_stays_as_it_is():
     headers = [("Content-Type", "text/html"), ("Content-Disposition", 'attachment; filename="x.html"'), ("ETag", '"x"')]
     answers = []
 
     def application(environ, start_response):
         start_response("200 OK", headers)
-        return Page([b"<body>page</body>"])
+        return HttpResponse("<body>page</body>")
 
     body = b"".join(Inject(application, "version")({"REQUEST_METHOD": "GET"}, lambda *answer: answers.append(answer)))
 
@@ -45,7 +40,7 @@ def test_a_page_to_be_saved_stays_as_it_is():
 
 def test_a_changed_page_has_none_of_the_marks_of_the_page_before():
     """With its ETag a browser would be told 304 after a reload, show the old version again, and reload for ever."""
-    page = Page([b"<body>page</body>"])
+    page = HttpResponse("<body>page</body>")
     answers = []
 
     def application(environ, start_response):
@@ -58,3 +53,19 @@ def test_a_changed_page_has_none_of_the_marks_of_the_page_before():
     [(status, headers, _)] = answers
     assert headers == [("Content-Type", "text/html"), ("X-A", "z"), ("Content-Length", str(len(body)))]
     assert status == "200 OK"
+    assert page.content == b"<body>page</body>"  # The project may use it again.
+
+
+def test_closing_a_changed_page_closes_the_response():
+    page, closed = HttpResponse("<body>page</body>"), []
+    page._resource_closers.append(lambda: closed.append(page))
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return page
+
+    changed = Inject(application, "version")({"REQUEST_METHOD": "GET"}, lambda *answer: None)
+    assert changed.content != page.content
+    changed.close()
+
+    assert closed == [page]

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from ...supervisor.installer import MAX_OUTPUT, Installer
+from ...supervisor.terminal import Terminal
 
 
 class Run:
@@ -14,14 +15,18 @@ class Run:
 
     def __init__(self, root, script="pass"):
         self.loop = selectors.EpollSelector()
-        self.ended = []
+        self.installed, self.notices = [], []
         environment = {b"DEVSERVER_REQUIREMENTS": b"a.txt b.txt", b"PATH": os.fsencode(root)}
-        self.installer = Installer(str(root), environment, self.loop, lambda *what: self.ended.append(what))
+        terminal = Terminal(str(root))
+        self.installer = Installer(terminal, environment, self.loop, self.notify, self.installed.append)
         self.default = self.installer.command()
         self.installer.command = lambda: [sys.executable, "-c", script]
 
+    def notify(self, title, text):
+        self.notices.append(f"{title}: {text}")
+
     def wait(self):
-        while self.installer.pid:
+        while self.installer.process:
             for key, _ in self.loop.select(10):
                 key.data()
 
@@ -34,29 +39,31 @@ def lock(tmp_path):
     return path
 
 
-def test_a_changed_lock_is_installed(tmp_path, lock):
+def test_a_changed_lock_is_installed(tmp_path, lock, capsys):
     run = Run(tmp_path)
     lock.write_text("two")
 
-    assert run.installer.install_changed({str(lock), "/elsewhere"}) == [str(lock)]
+    assert run.installer.install_changed({str(lock), "/elsewhere"})
     run.wait()
 
-    assert run.ended == [([str(lock)], "")]
+    assert run.installed == [[str(lock)]]
+    assert run.notices == ["a.txt changed: Installing the requirements."]
+    assert capsys.readouterr().out == "a.txt changed: installing.\n"
 
 
 def test_a_lock_saved_without_a_change_is_not_installed(tmp_path, lock):
     run = Run(tmp_path)
     lock.write_text("one")
 
-    assert run.installer.install_changed({str(lock)}) == []
-    assert run.installer.pid == 0
+    assert not run.installer.install_changed({str(lock)})
+    assert run.installer.process is None
 
 
 def test_a_deleted_lock_is_not_installed(tmp_path, lock):
     run = Run(tmp_path)
     lock.unlink()
 
-    assert run.installer.install_changed({str(lock)}) == []
+    assert not run.installer.install_changed({str(lock)})
 
 
 @pytest.mark.parametrize(
@@ -67,14 +74,16 @@ def test_a_deleted_lock_is_not_installed(tmp_path, lock):
         (f"import sys; print('x' * {2 * MAX_OUTPUT}); sys.exit(1)", "x" * MAX_OUTPUT),
     ],
 )
-def test_a_failure_is_reported_with_the_end_of_its_output(tmp_path, lock, script, error):
+def test_a_failure_is_reported_with_the_end_of_its_output(tmp_path, lock, capsys, script, error):
     run = Run(tmp_path, script)
     lock.write_text("two")
 
     run.installer.install_changed({str(lock)})
     run.wait()
 
-    assert run.ended == [([str(lock)], error)]
+    assert run.installed == []
+    assert run.notices[1:] == [f"a.txt could not be installed: {error}"]
+    assert capsys.readouterr().out.endswith(f"The server keeps the packages it has.\n{error}\n")
 
 
 def test_a_lock_that_changes_meanwhile_is_installed_before_the_end_is_reported(tmp_path, lock):
@@ -84,7 +93,7 @@ def test_a_lock_that_changes_meanwhile_is_installed_before_the_end_is_reported(t
     run.installer.install_changed({str(lock)})
     run.wait()
 
-    assert run.ended == [([str(lock), str(tmp_path / "b.txt")], "")]
+    assert run.installed == [[str(lock), str(tmp_path / "b.txt")]]
 
 
 def test_the_copy_inside_the_environment_is_renewed(tmp_path, lock, monkeypatch):

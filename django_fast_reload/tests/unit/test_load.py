@@ -5,7 +5,7 @@ import time
 import pytest
 
 from ... import ipc
-from ...supervisor.load import DOUBT, Load
+from ...supervisor.loader import DOUBT, Load
 
 
 def test_an_error_is_believed_after_a_moment():
@@ -31,6 +31,6 @@ def test_a_server_that_lived_is_started_again():
 def test_time_is_from_the_change_to_the_end():
     load = Load(1, [])
     load.started = time.monotonic() - 0.25
-    load.succeed()
+    load.ended = time.monotonic()
 
     assert load.milliseconds == pytest.approx(250, abs=50)

@@ -65,7 +65,7 @@ def test_a_deleted_file_may_come_back(tmp_path):
     path.write_text("new")
     drained(watcher, settling)
 
-    assert str(path) in settling.ready
+    assert settling.pending[str(path)] == 0
 
 
 def test_a_missing_folder_is_seen_to_appear(tmp_path):
