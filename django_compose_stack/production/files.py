@@ -22,7 +22,7 @@ FILES = (
 
 def content(name):
     """Return a file of production as this version of the package has it, from a folder or from within a wheel."""
-    return pkgutil.get_data("django_compose_stack.production", f"starter/{name}")
+    return pkgutil.get_data("django_compose_stack.scaffold", f"production/{name}")
 
 
 def bring():

@@ -20,6 +20,8 @@ STACK = "django_compose_stack"
 MANAGED = {
     f"{STACK}/starter/managed/": False,
     f"{STACK}/starter/debug/": True,
+    f"{STACK}/scaffold/production/": True,
+    # Where older versions have these files.
     f"{STACK}/production/starter/": True,
 }
 # Where a project has the first, it gets those that a new version adds to them.
