@@ -1,7 +1,4 @@
-"""The lock files: requirements.txt and requirements/*.txt, written from pyproject.toml by uv.
-
-Python 3.8 or newer, standard library only.
-"""
+"""The lock files: requirements.txt and requirements/*.txt, written from pyproject.toml by uv."""
 
 import os
 import shutil

@@ -1,7 +1,4 @@
-"""make share: opens the page to the local network, and prints its address there, as a QR code too.
-
-Python 3.8 or newer, standard library only.
-"""
+"""make share: opens the page to the local network, and prints its address there, as a QR code too."""
 
 import os
 import re

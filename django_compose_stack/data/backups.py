@@ -1,7 +1,4 @@
-"""Backups: files in backups/, each with its checksum beside it.
-
-Python 3.8+, standard library only.
-"""
+"""Backups: files in backups/, each with its checksum beside it."""
 
 import hashlib
 import os

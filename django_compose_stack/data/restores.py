@@ -1,7 +1,4 @@
-"""Restores: into a database beside the present one, which then takes its name.
-
-Python 3.9+, standard library only.
-"""
+"""Restores: into a database beside the present one, which then takes its name."""
 
 import contextlib
 import subprocess

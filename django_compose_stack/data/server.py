@@ -1,7 +1,4 @@
-"""The databases that the data commands work on: without Docker, of compose.yaml, of compose.prod.yaml.
-
-Python 3.8+, standard library only.
-"""
+"""The databases that the data commands work on: without Docker, of compose.yaml, of compose.prod.yaml."""
 
 import contextlib
 import os

@@ -1,7 +1,4 @@
-"""Another major version of Postgres: its data in the same volume, beside that of the version of now.
-
-Python 3.8+, standard library only.
-"""
+"""Another major version of Postgres: its data in the same volume, beside that of the version of now."""
 
 import re
 import subprocess

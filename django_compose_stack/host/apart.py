@@ -1,7 +1,4 @@
-"""Keeps checkouts apart: each has its own port for the page, and its own name of the Compose project.
-
-Python 3.8 or newer, standard library only.
-"""
+"""Keeps checkouts apart: each has its own port for the page, and its own name of the Compose project."""
 
 import errno
 import os

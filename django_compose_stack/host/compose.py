@@ -1,4 +1,4 @@
-"""Reads what Docker Compose prints. Python 3.8 or newer, standard library only."""
+"""Reads what Docker Compose prints."""
 
 from __future__ import annotations
 

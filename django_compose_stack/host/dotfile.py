@@ -1,4 +1,4 @@
-"""Edits .env line by line, and keeps all its other lines. Python 3.8 or newer, standard library only."""
+"""Edits .env line by line, and keeps all its other lines."""
 
 from __future__ import annotations
 

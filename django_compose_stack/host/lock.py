@@ -1,7 +1,6 @@
 """A lock on the engine, for everybody who uses it, from whichever machine.
 
-It is a container that ends with its input: with the process that holds the lock, however that ends. Python 3.8+,
-standard library only.
+It is a container that ends with its input: with the process that holds the lock, however that ends.
 """
 
 import contextlib

@@ -1,7 +1,4 @@
-"""How the stack runs here: "docker" where an engine answers, "native" where none does, else what MODE says.
-
-Python 3.8 or newer, standard library only.
-"""
+"""How the stack runs here: "docker" where an engine answers, "native" where none does, else what MODE says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs other programs in the project's folder. Python 3.8 or newer, standard library only."""
+"""Runs other programs in the project's folder."""
 
 import shlex
 import subprocess

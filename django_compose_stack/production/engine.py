@@ -1,6 +1,6 @@
 """What the production commands share: production's variables, its secrets, ways to ask the engine.
 
-Python 3.8+, standard library only. DOCKER_HOST and Docker's contexts choose the engine.
+DOCKER_HOST and Docker's contexts choose the engine.
 """
 
 import functools

@@ -1,7 +1,4 @@
-"""Production's own files: they come into the project when production is first asked for, and are the project's then.
-
-Python 3.9+, standard library only.
-"""
+"""Production's own files: they come into the project when production is first asked for, and are the project's then."""
 
 import pkgutil
 

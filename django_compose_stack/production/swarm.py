@@ -1,7 +1,4 @@
-"""What the Swarm says of the stack, and waiting for it.
-
-Python 3.8+, standard library only.
-"""
+"""What the Swarm says of the stack, and waiting for it."""
 
 import json
 import subprocess

@@ -1,7 +1,6 @@
 """What an update writes: nothing but a function of the project's last commit, the old wheels in it, and the new ones.
 
 So an update that was interrupted is told from a user's own change, and completed by running it again.
-Python 3.8 or newer, standard library only.
 """
 
 import configparser
