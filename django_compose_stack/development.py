@@ -1,7 +1,4 @@
-"""The commands of every day. Each is the same with Docker and without; with Docker it prints the command it stands for.
-
-Python 3.8 or newer, standard library only.
-"""
+"""The everyday commands, the same with Docker and without. With Docker, each prints the command that it stands for."""
 
 import os
 import re
@@ -102,18 +99,6 @@ def stack(*words):
         show("docker", "compose", *words)
 
 
-def restart():
-    stack("restart", "web")
-
-
-def logs():
-    stack("logs", "-f")
-
-
-def ps():
-    stack("ps")
-
-
 def open_page():
     address = url()
     if not address:
@@ -159,14 +144,6 @@ def manage(*words):
     in_web("python", "manage.py", *words)
 
 
-def bash():
-    in_web("bash")
-
-
-def shell():
-    manage("shell")
-
-
 def dbshell():
     if mode() == "native":
         return native("psql")
@@ -176,22 +153,6 @@ def dbshell():
 
         return rehearsal.execute("db", *psql)
     must("docker", "compose", "exec", "db", *psql)
-
-
-def migrate():
-    manage("migrate")
-
-
-def migrations():
-    manage("makemigrations")
-
-
-def superuser():
-    manage("createsuperuser")
-
-
-def app(name):
-    manage("startapp", name)
 
 
 def lint():
@@ -210,30 +171,20 @@ def check():
 
 
 def test(*options):
-    """Run pytest on a Postgres of its own, in memory, which ends with the tests."""
+    """Run the tests on a Postgres of their own, in memory, which ends with them."""
     if is_inside():
         return in_web("pytest", *options)
     if mode() == "native":
         return native("--test", "pytest", *options)
-    if LAYOUT:
-        return test_existing(*options)
-    show("docker", "compose", "up", "--wait", "--quiet-pull", "db-test")
-    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps", "--env", "POSTGRES_HOST=db-test", "web"]
-    try:
-        show(*command, "pytest", *options)
-    finally:
-        run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
-
-
-def test_existing(*options):
-    """Run the tests of a project that `init` came to, in its own way and, where they can, with its own settings."""
-    words = [*LAYOUT["test"].split(), *options]
-    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps"]
-    command += ["--env", f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}", "web", *words]
-    if LAYOUT["database"] != "postgres":
+    # A project that `init` added the stack to has its own way to run its tests, and settings for them.
+    setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else "POSTGRES_HOST=db-test"
+    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps", "--env", setting, "web"]
+    command += [*LAYOUT.get("test", "pytest").split(), *options]
+    if LAYOUT.get("database", "postgres") != "postgres":
         return show(*command)
     show("docker", "compose", "up", "--wait", "--quiet-pull", "db-test")
     try:
+        # Such a project's Compose file has this variable in the place of the host.
         show(*command, env={**os.environ, "DB_SERVICE": "db-test"})
     finally:
         run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)

@@ -1,7 +1,4 @@
-"""Backups of the database, and what needs one, on the server of the mode: docker, native or production.
-
-Python 3.8+, standard library only.
-"""
+"""Backups of the database, and what needs one, on the server of the mode: docker, native or production."""
 
 import contextlib
 import signal
@@ -11,6 +8,7 @@ from django_compose_stack.data.backups import backup, shown, whole
 from django_compose_stack.data.restores import forget, kept, restore, undo
 from django_compose_stack.data.server import SERVERS, identifier, literal
 from django_compose_stack.data.upgrades import upgrade
+from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import Failure
 
 
@@ -44,7 +42,7 @@ ACTIONS = {
 READING = {"backup", "backups"}
 
 
-def main(mode, action, *words):
+def main(action, *words):
     # A lost terminal, too, ends in what is to be done finally: what was stopped runs again, no half of a file stays.
     for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP
         if hasattr(signal, name):
@@ -52,6 +50,6 @@ def main(mode, action, *words):
     if action == "restore":
         # Before a server is started for a file that is not whole.
         words = [whole(*words)]
-    server = SERVERS[mode]()
+    server = SERVERS[mode()]()
     with contextlib.nullcontext() if action in READING else server.changing(action):
         ACTIONS[action](server, *words)

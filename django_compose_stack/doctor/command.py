@@ -54,7 +54,7 @@ def fix(found: list[Finding]) -> list[str]:
     return done
 
 
-def main(words: list[str]) -> int:
+def main(*words: str) -> int:
     parser = argparse.ArgumentParser(prog="python3 .stack doctor", description=doctor.__doc__)
     parser.add_argument("--fix", action="store_true", help="apply the fixes that cannot lose anything")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -70,7 +70,7 @@ class Variables:
         return result
 
 
-def run(words):
+def run(*words):
     """Replace this process by the command. Returns an exit status only if it cannot start."""
     environment = Variables().environment(postgres.development())
     os.chdir(ROOT)
@@ -199,17 +199,16 @@ COMMANDS = {
 }
 
 
-def main(words):
-    """Run the command that `words` name, and return its exit status."""
-    if words[:1] == ["--test"] and words[1:]:
-        return run_test(words[1:])
-    if not words or words[0] in ("-h", "--help", "--test"):
-        asked = words[:1] in (["-h"], ["--help"])
-        print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
-    name, *arguments = words
+def main(name="", *arguments):
+    """Run a command, and return its exit status."""
+    if name == "--test" and arguments:
+        return run_test(arguments)
+    if name in ("", "-h", "--help", "--test"):
+        is_asked = name in ("-h", "--help")
+        print(USAGE, end="", file=sys.stdout if is_asked else sys.stderr)
+        return 0 if is_asked else 2
     if name not in COMMANDS:
-        return run(words)
+        return run(name, *arguments)
     command, known = COMMANDS[name]
     unknown = [word for word in arguments if word not in known]
     if unknown:
