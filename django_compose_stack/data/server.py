@@ -4,9 +4,8 @@ import contextlib
 import os
 import subprocess
 
-from django_compose_stack.host.compose import parse_config
 from django_compose_stack.host.lock import WAIT, held
-from django_compose_stack.host.process import Failure, must, output, run
+from django_compose_stack.host.process import Failure, must, must_output, output, parse_config, run
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
 from django_compose_stack.production import release, swarm
@@ -44,10 +43,7 @@ class Server:
 
     def output(self, *words, **options):
         """Return what a command prints, stripped; exit with its error where it fails."""
-        done = self.run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-        if done.returncode:
-            raise Failure(f"{words[0]} failed:\n{done.stderr.strip() or done.stdout.strip()}", "see its message above")
-        return done.stdout.strip()
+        return must_output(f"{words[0]} failed", "see its message above", *self.prefix, *words, **options)
 
     def sql(self, statements, database="postgres"):
         """Run SQL, one statement after the other, and return the rows as psql -At prints them."""
@@ -67,11 +63,8 @@ class Server:
 def names(prefix, *variables):
     """Return the values that variables have beside the server."""
     command = " ".join(f'"${name}"' for name in variables)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    done = run(*prefix, "sh", "-c", f"printf '%s\\n' {command}", text=True, **pipes)
-    if done.returncode:
-        raise Failure(f"the database cannot be asked for its names:\n{done.stderr.strip()}", "make doctor")
-    return done.stdout.splitlines()
+    problem = "cannot ask the database for the names of its user and itself"
+    return must_output(problem, "make doctor", *prefix, "sh", "-c", f"printf '%s\\n' {command}").splitlines()
 
 
 class Native(Server):

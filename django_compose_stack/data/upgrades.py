@@ -3,12 +3,11 @@
 import re
 import subprocess
 import sys
-import time
 
 from django_compose_stack.data.backups import backup, shown
 from django_compose_stack.data.server import Server, inside
 from django_compose_stack.host import dotfile
-from django_compose_stack.host.process import Failure, output, run, say
+from django_compose_stack.host.process import Failure, must_output, output, run, say, wait_until
 from django_compose_stack.host.project import ROOT
 
 START = 120  # seconds for a new server to accept connections
@@ -121,19 +120,18 @@ def load(server, path, image, folder):
 
 
 def docker(*words):
-    done = run("docker", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise Failure(f"docker {words[0]} failed:\n{done.stderr.strip()}", "see its message above")
-    return done.stdout.strip()
+    return must_output(f"docker {words[0]} failed", "see its message above", "docker", *words)
 
 
 def await_start(server, container):
     """Wait until the server accepts connections; over TCP, because the image's first start has one on the socket."""
-    deadline = time.monotonic() + START
     ready = ["pg_isready", "--quiet", "--host=127.0.0.1", "--username", server.user]
-    while server.run(*ready, stderr=subprocess.DEVNULL).returncode:
-        ended = docker("inspect", "--format={{.State.Running}}", container) == "false"
-        if ended or time.monotonic() > deadline:
-            run("docker", "logs", "--tail=5", container, stdout=sys.stderr)
-            raise Failure("the new server did not start, see above", "run this again")
-        time.sleep(0.5)
+
+    def state():
+        if not server.run(*ready, stderr=subprocess.DEVNULL).returncode:
+            return "ready"
+        return "ended" if docker("inspect", "--format={{.State.Running}}", container) == "false" else ""
+
+    if wait_until(state, START, 0.5) != "ready":
+        run("docker", "logs", "--tail=5", container, stdout=sys.stderr)
+        raise Failure("the new server did not start, see above", "run this again")

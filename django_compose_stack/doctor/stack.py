@@ -13,8 +13,7 @@ from typing import Any
 
 from django_compose_stack.doctor.finding import NotFixed
 from django_compose_stack.host import dotenv, mode
-from django_compose_stack.host.compose import parse_config
-from django_compose_stack.host.process import ask, last_line
+from django_compose_stack.host.process import ask, last_line, parse_config
 
 
 class Stack:

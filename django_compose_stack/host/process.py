@@ -1,8 +1,13 @@
 """Runs other programs in the project's folder."""
 
+from __future__ import annotations
+
+import json
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from django_compose_stack.host.project import ROOT, compose_variables
@@ -64,6 +69,30 @@ def output(*command: str, **options: Any) -> str:
     """Return what a command prints, stripped; empty where it fails."""
     done = ask(*command, **options)
     return "" if done.returncode else done.stdout.strip()
+
+
+def must_output(problem: str, fix: str, *command: str, **options: Any) -> str:
+    """Return what a command prints, stripped. Raises Failure with its error where it fails."""
+    done = ask(*command, **options)
+    if done.returncode:
+        raise Failure(f"{problem}:\n{done.stderr.strip() or done.stdout.strip()}", fix)
+    return done.stdout.strip()
+
+
+def wait_until(done: Callable[[], Any], timeout: float, pause: float) -> Any:
+    """Call done() until it returns something true or `timeout` seconds have passed; return its last result."""
+    deadline = time.monotonic() + timeout
+    while not (result := done()) and time.monotonic() < deadline:
+        time.sleep(pause)
+    return result
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """Return what `docker compose config --format=json` printed as Compose understands it.
+
+    Its output is meant to be read by Compose again, so it doubles each dollar sign.
+    """
+    return json.loads(text.replace("$$", "$"))
 
 
 def last_line(text: str) -> str:

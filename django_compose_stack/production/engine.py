@@ -7,12 +7,10 @@ import functools
 import os
 import re
 import secrets
-import subprocess
 
 from django_compose_stack.host import process
-from django_compose_stack.host.compose import parse_config
 from django_compose_stack.host.lock import held
-from django_compose_stack.host.process import Failure, say
+from django_compose_stack.host.process import Failure, must_output, parse_config, say
 from django_compose_stack.host.project import ROOT
 
 FILE = "compose.prod.yaml"
@@ -40,10 +38,8 @@ def environment():
     `docker stack deploy` reads no .env, so Compose is asked what it makes of it.
     """
     command = ["docker", "compose", "-f", FILE, "config", "--environment"]
-    done = process.run(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise Failure(f"Compose cannot read its files:\n{done.stderr.strip()}", f"correct {FILE} or .env")
-    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    printed = must_output("Compose cannot read its files", f"correct {FILE} or .env", *command)
+    found = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
     found.update(os.environ)
     defaults = {
         "HTTPS": "true" if has_certificate() else "false",

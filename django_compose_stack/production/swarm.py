@@ -3,9 +3,8 @@
 import json
 import subprocess
 import sys
-import time
 
-from django_compose_stack.host.process import Failure
+from django_compose_stack.host.process import Failure, wait_until
 from django_compose_stack.production.engine import must, output, run, stack
 
 ENDED = ("complete", "failed", "rejected")
@@ -72,11 +71,9 @@ def ended(job):
 
 def wait(done, problem):
     """Call done() until it returns something true, and return that; exit with the problem after PATIENCE."""
-    deadline = time.monotonic() + PATIENCE
-    while not (result := done()):
-        if time.monotonic() > deadline:
-            raise Failure(f"{problem} within {PATIENCE} s", f"look at: docker stack ps --no-trunc {stack()}")
-        time.sleep(0.5)
+    result = wait_until(done, PATIENCE, 0.5)
+    if not result:
+        raise Failure(f"{problem} within {PATIENCE} s", f"look at: docker stack ps --no-trunc {stack()}")
     return result
 
 
