@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor.stack import Finding, Findings, Stack
 
 SKIPPED = {".git", ".venv", ".postgres", ".native", "node_modules", "__pycache__"}
 MAX_FILES = 50_000
@@ -32,7 +31,7 @@ def files(root: Path) -> Iterator[Path]:
                 return
 
 
-def check_line_endings(stack: Stack) -> Iterator[Finding]:
+def check_line_endings(stack: Stack) -> Findings:
     """Check the files with scripts, which Linux starts by their first line."""
     paths = [stack.root / name for name in ("Dockerfile", "manage.py")]
     wrong = [path for path in paths if path.is_file() and b"\r\n" in path.read_bytes()]
@@ -52,7 +51,7 @@ def check_line_endings(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_owners(stack: Stack) -> Iterator[Finding]:
+def check_owners(stack: Stack) -> Findings:
     if os.name == "nt":
         return
     owner = stack.root.stat()
@@ -81,7 +80,7 @@ def check_owners(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_space(stack: Stack) -> Iterator[Finding]:
+def check_space(stack: Stack) -> Findings:
     places = {"this folder": stack.root}
     engine = Path(stack.info.get("DockerRootDir") or "/nowhere")
     if engine.exists():
@@ -106,6 +105,3 @@ def listed(stack: Stack, paths: list[Path]) -> str:
     """Return the names of up to three files, and the number of the others."""
     names = ", ".join(str(path.relative_to(stack.root)) for path in paths[:3])
     return names + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-
-
-CHECKS = (check_line_endings, check_owners, check_space)

@@ -7,11 +7,9 @@ import ipaddress
 import os
 import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack, label
+from django_compose_stack.doctor.stack import Finding, Findings, Stack, label
 from django_compose_stack.host import dotfile
 from django_compose_stack.host.apart import USUAL, bind_error, free_port
 
@@ -62,12 +60,12 @@ def published(stack: Stack) -> list[tuple[str, int]]:
     ]
 
 
-def check_ports(stack: Stack) -> Iterator[Finding]:
+def check_ports(stack: Stack) -> Findings:
     for address, port in published(stack):
-        yield from check_port(stack, address, port)
+        yield from examine_port(stack, address, port)
 
 
-def check_port(stack: Stack, address: str, port: int) -> Iterator[Finding]:
+def examine_port(stack: Stack, address: str, port: int) -> Findings:
     """Check that the stack can listen there, or already does."""
     problem = bind_error(address, port)
     if problem == errno.EADDRNOTAVAIL:
@@ -146,7 +144,7 @@ def routes() -> list[tuple[str, ipaddress.IPv4Network]]:
     return found
 
 
-def check_subnets(stack: Stack) -> Iterator[Finding]:
+def check_subnets(stack: Stack) -> Findings:
     """Look for routes, of a VPN for instance, that overlap with the networks of containers."""
     if not stack.info:
         return
@@ -178,6 +176,3 @@ def overlap(stack: Stack, problem: str) -> Finding:
         "Leave that network, or give this stack another one. In compose.override.yaml: "
         f'networks: {{default: {{ipam: {{config: [{{subnet: "{free}"}}]}}}}}}; then: make down up',
     )
-
-
-CHECKS = (check_ports, check_subnets)

@@ -1,4 +1,4 @@
-"""What the checks look at: this checkout, its configuration, and what the engine says about both."""
+"""What each check gets, a Stack, and what it yields, Findings."""
 
 from __future__ import annotations
 
@@ -6,18 +6,39 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from django_compose_stack.doctor.finding import NotFixed
 from django_compose_stack.host import dotenv, mode
 from django_compose_stack.host.process import ask, last_line, parse_config
 
 
+class Finding(NamedTuple):
+    """One problem.
+
+    check: a stable identifier for machines. problem and reason: sentences. fix: what to do, with the command.
+    apply: applies the fix and returns what it did, in the past tense; only where that cannot lose anything. It raises
+    NotFixed if it fails.
+    """
+
+    check: str
+    problem: str
+    reason: str
+    fix: str
+    apply: Callable[[], str] | None = None
+
+
+Findings = Iterator[Finding]
+
+
+class NotFixed(Exception):
+    """A fix that failed; the text says why."""
+
+
 class Stack:
-    """One checkout, as seen from this machine. Each fact is read once, when a check first asks for it."""
+    """One checkout, its configuration and what the engine says about both. Each fact is read once, when asked for."""
 
     def __init__(self, root: Path, environment: Mapping[str, str] = os.environ):
         self.root = root
@@ -111,12 +132,7 @@ class Stack:
 
     def try_in(self, image: str, *command: str, mount: str = "", **options: Any) -> subprocess.CompletedProcess:
         """Run a command in a new container without network, which is removed afterwards."""
-        volume = ["--volume", mount] if mount else []
-        return self.run(
-            *("docker", "run", "--rm", "--interactive", "--network=none", "--user=root", "--pull=never"),
-            *(*volume, f"--entrypoint={command[0]}", image, *command[1:]),
-            **options,
-        )
+        return self.run(*in_new_container(image, mount, *command), **options)
 
     @cached_property
     def env_file(self) -> Path:
@@ -144,6 +160,13 @@ class Stack:
     def value(self, name: str) -> str:
         """Return a variable as Compose resolves it: the environment, else .env; if empty, the example's default."""
         return self.environment.get(name, self.env.get(name)) or self.example.get(name, "")
+
+
+def in_new_container(image: str, mount: str, *command: str) -> list[str]:
+    """Return the words that run a command in a new container without network. mount: a --volume, or empty."""
+    words = ["docker", "run", "--rm", "--interactive", "--network=none", "--user=root", "--pull=never"]
+    words += ["--volume", mount] if mount else []
+    return [*words, f"--entrypoint={command[0]}", image, *command[1:]]
 
 
 def label(container: dict[str, Any], name: str) -> str:

@@ -53,7 +53,7 @@ def start(address, environment):
 def refuse_taken(host, port):
     """Raise Failure if nothing can listen on the address, naming the process or container that holds it."""
     # Not at the top: servers can be stopped without the doctor.
-    from django_compose_stack.doctor.network import check_port
+    from django_compose_stack.doctor.network import examine_port
     from django_compose_stack.doctor.stack import Stack
 
     address = host.strip("[]")
@@ -61,7 +61,7 @@ def refuse_taken(host, port):
         socket.create_server((address, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), address, port):
+            for finding in examine_port(Stack(ROOT, {**os.environ, "MODE": "native"}), address, port):
                 raise Failure(finding.problem, finding.fix) from None
         raise Failure(
             f"cannot listen on WEB_HOST {host!r}, WEB_PORT {port}: {error.strerror}",
