@@ -10,11 +10,10 @@ from django.http import HttpRequest
 from django.http.request import validate_host
 
 from django_compose_stack.dashboard import network, project_file
-from django_compose_stack.dashboard.database import Database
+from django_compose_stack.dashboard.database import OK, WARNING, Database
 from django_compose_stack.dashboard.local import LOCALHOST, is_loopback
 from django_compose_stack.host.project import DOCKERFILE
 
-OK, WARNING, BROKEN = "ok", "warning", "broken"
 OPEN, REFUSED, CLOSED = "open", "refused", "closed"
 
 
@@ -74,25 +73,20 @@ def chain(request: HttpRequest, listens: list[str], database: Database) -> list[
 
 
 def host_station(port: int) -> Station:
-    title, subtitle, host = "Your machine", "published port", settings.WEB_HOST
+    host, names = settings.WEB_HOST, filter(None, (settings.WEB_HOST, settings.SHARED_AT))
+    published = ("publishes", ", ".join(f"{name}:{settings.WEB_PORT}" for name in names))
+    facts = (published, ("leads to", f"port {port} of web"))
+    station = Station("Your machine", "published port", WARNING, "Open to the local network.", facts, "http")
     if not settings.WEB_PORT:
         reason = "Compose did not start this container. docker ps shows its address."
-        return Station(title, subtitle, WARNING, reason, (("publishes", "unknown inside the container"),))
-    published = ", ".join(f"{name}:{settings.WEB_PORT}" for name in (host, settings.SHARED_AT) if name)
-    facts = (("publishes", published), ("leads to", f"port {port} of web"))
+        return station._replace(reason=reason, facts=(("publishes", "unknown inside the container"),), link="")
     if settings.SHARED_AT:
-        return Station(title, subtitle, WARNING, "Open to the local network.", facts, "http", "make up closes it.")
+        return station._replace(fix="make up closes it.")
     if is_loopback(host):
-        return Station(title, subtitle, OK, "Open to this machine only.", facts, "http")
-    reason = "Open to the whole network; a firewall such as ufw does not protect it."
-    return Station(
-        title,
-        subtitle,
-        WARNING,
-        reason,
-        facts,
-        "http",
-        f"WEB_HOST={host} opens it. To close it: WEB_HOST=127.0.0.1 in .env, then make up.",
+        return station._replace(state=OK, reason="Open to this machine only.")
+    return station._replace(
+        reason="Open to the whole network; a firewall such as ufw does not protect it.",
+        fix=f"WEB_HOST={host} opens it. To close it: WEB_HOST=127.0.0.1 in .env, then make up.",
     )
 
 
@@ -119,23 +113,23 @@ def process_station(port: int, listens: list[str]) -> Station:
         ("process", str(os.getpid())),
         ("isolates", "Python packages, not the network"),
     )
-    if all(is_loopback(address) for address in listens):
-        return Station("runserver", "no container", OK, "It answers, to this machine only.", facts, "http")
-    fix = "make up closes it." if settings.SHARED_AT else ""
-    return Station("runserver", "no container", WARNING, "It answers, to the whole network.", facts, "http", fix)
+    is_local = all(is_loopback(address) for address in listens)
+    reason = f"It answers, to {'this machine only' if is_local else 'the whole network'}."
+    fix = "make up closes it." if settings.SHARED_AT and not is_local else ""
+    return Station("runserver", "no container", OK if is_local else WARNING, reason, facts, "http", fix)
 
 
 def database_station(database: Database) -> Station:
-    facts = (("address", database.where), *database.facts)
-    subtitle, link = database.label, "SQL"
     if database.error:
-        return Station("db", subtitle, BROKEN, database.reason, facts, link)
-    if database.trouble:
-        return Station("db", subtitle, BROKEN, "It answers; the migrations cannot be read.", facts, link)
-    if count := len(database.pending):
+        reason = database.reason
+    elif database.trouble:
+        reason = "It answers; the migrations cannot be read."
+    elif count := len(database.pending):
         reason = f"It answers; {count} unapplied migration{'s' if count > 1 else ''}."
-        return Station("db", subtitle, WARNING, reason, facts, link)
-    return Station("db", subtitle, OK, "It answers; all migrations are applied.", facts, link)
+    else:
+        reason = "It answers; all migrations are applied."
+    facts = (("address", database.where), *database.facts)
+    return Station("db", database.label, database.state, reason, facts, "SQL")
 
 
 def is_named(host: str) -> bool:

@@ -1,5 +1,6 @@
 """Brings versions of compose.prod.yaml to the Swarm that the engine manages. See docs/production.md."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -46,11 +47,6 @@ def versions():
 
 
 # --- Before anything is changed
-
-
-def check_rehearsal():
-    if not serving() and output(*compose("ps", "--quiet")):
-        raise Failure(f"{stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
 
 
 def check_nginx():
@@ -193,13 +189,21 @@ def release(version):
     print(f"{version} serves at {address()}")
 
 
-def deploy():
+@contextlib.contextmanager
+def prepared(command):
+    """Check and make what a release needs, and hold the lock of this production."""
     bring()
     swarm.check()
-    check_rehearsal()
+    if not serving() and output(*compose("ps", "--quiet")):
+        raise Failure(f"{stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
     make_secrets()
-    with changing("deploy"):
+    with changing(command):
         check_nginx()
+        yield
+
+
+def deploy():
+    with prepared("deploy"):
         version = new_version()
         build(version)
         if serving():
@@ -209,12 +213,7 @@ def deploy():
 
 
 def rollback(version=None):
-    bring()
-    swarm.check()
-    check_rehearsal()
-    make_secrets()
-    with changing("rollback"):
-        check_nginx()
+    with prepared("rollback"):
         release(available(version or version_before()))
 
 
