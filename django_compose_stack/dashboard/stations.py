@@ -154,25 +154,22 @@ def published() -> list[Addresses]:
     if not port:
         why = "Compose did not start this container, so its address is unknown here. On your machine: docker ps"
         return [Addresses(place, (), CLOSED, why)]
-    loopback = (("loopback", url("127.0.0.1" if host in network.EVERY else host, port)),)
-    here = "compose.yaml publishes the port here. WEB_HOST and WEB_PORT change it."
+
+    def lan(names: list[str], state: str, why: str) -> Addresses:
+        return Addresses(place, tuple(("Wi-Fi, Ethernet", url(name, port)) for name in names), state, why)
+
+    here = (("loopback", url("127.0.0.1" if host in network.EVERY else host, port)),)
+    loopback = Addresses(place, here, OPEN, "compose.yaml publishes the port here. WEB_HOST and WEB_PORT change it.")
     if settings.SHARED_AT:
-        shared = (("Wi-Fi, Ethernet", url(settings.SHARED_AT, port)),)
-        return [
-            Addresses(place, loopback, OPEN, here),
-            Addresses(place, shared, OPEN, "make share opened it to the local network. make up closes it."),
-        ]
+        why = "make share opened it to the local network. make up closes it."
+        return [loopback, lan([settings.SHARED_AT], OPEN, why)]
     if is_loopback(host):
-        closed = f"compose.yaml publishes the port on {host} only. make share opens it to your phone."
-        return [
-            Addresses(place, loopback, OPEN, here),
-            Addresses(place, (("Wi-Fi, Ethernet", url("LAN-ADDRESS", port)),), CLOSED, closed),
-        ]
-    lan = f"compose.yaml publishes the port on {host}, which WEB_HOST names: open to the whole network."
+        why = f"compose.yaml publishes the port on {host} only. make share opens it to your phone."
+        return [loopback, lan(["LAN-ADDRESS"], CLOSED, why)]
+    why = f"compose.yaml publishes the port on {host}, which WEB_HOST names: open to the whole network."
     if host in network.EVERY:
-        others = [("Wi-Fi, Ethernet", url(name, port)) for name in named_hosts()]
-        return [Addresses(place, (*loopback, *others), OPEN, lan)]
-    return [Addresses(place, (("Wi-Fi, Ethernet", url(host, port)),), OPEN, lan)]
+        return [Addresses(place, (*here, *lan(named_hosts(), OPEN, why).pairs), OPEN, why)]
+    return [lan([host], OPEN, why)]
 
 
 def named_hosts() -> list[str]:

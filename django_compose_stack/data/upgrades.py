@@ -71,7 +71,6 @@ def end(server, version):
 
 def switch(server, now, major):
     env = ROOT / ".env"
-    env.touch()  # Where there is none, it is to hold this alone, and not the whole example.
     dotfile.set_variable(env, "POSTGRES_VERSION", major)
     try:
         end(server, major)

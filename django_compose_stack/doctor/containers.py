@@ -142,21 +142,16 @@ def check_image_age(stack: Stack) -> Findings:
     wanted = (build.get("args") or {}).get("PYTHON_VERSION", "")
     has = environment.get("PYTHON_VERSION", "")
     if inside.returncode == 0 and inside.stdout != lock.read_text():
-        yield Finding(
-            "image-requirements",
-            f"image {name} is outdated: {lock.name} has changed since it was built",
-            "Each new container installs the difference before it starts, and fails without a network.",
-            "docker compose build, or: make up",
-            apply,
-        )
+        check = "image-requirements"
+        problem = f"image {name} is outdated: {lock.name} has changed since it was built"
+        reason = "Each new container installs the difference before it starts, and fails without a network."
     elif has and wanted and not f"{has}.".startswith(f"{wanted}."):
-        yield Finding(
-            "image-python",
-            f"image {name} has Python {has}, but PYTHON_VERSION is {wanted}",
-            "The code runs on the wrong Python version.",
-            "docker compose build, or: make up",
-            apply,
-        )
+        check = "image-python"
+        problem = f"image {name} has Python {has}, but PYTHON_VERSION is {wanted}"
+        reason = "The code runs on the wrong Python version."
+    else:
+        return
+    yield Finding(check, problem, reason, "docker compose build, or: make up", apply)
 
 
 def check_configuration_age(stack: Stack) -> Findings:

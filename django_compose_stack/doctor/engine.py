@@ -8,7 +8,7 @@ import re
 import socket
 import time
 import urllib.request
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -84,11 +84,8 @@ def check_clock(stack: Stack) -> Findings:
     text = stack.info.get("SystemTime", "")
     if not text:
         return
-    offset = re.search(r"([+-])(\d\d):?(\d\d)$", text)
-    east = timedelta(hours=int(offset[2]), minutes=int(offset[3])) if offset else timedelta()
-    there = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(
-        tzinfo=timezone(-east if offset and offset[1] == "-" else east)
-    )
+    zone = re.search(r"[+-]\d\d:?\d\d$", text)
+    there = datetime.strptime(text[:19] + (zone[0] if zone else "Z"), "%Y-%m-%dT%H:%M:%S%z")
     skew = there.timestamp() - time.time()
     # The engine's time is truncated to seconds, and was read a moment ago.
     if abs(skew) > SKEW:

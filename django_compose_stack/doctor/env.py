@@ -12,7 +12,7 @@ from django_compose_stack.host import dotenv, dotfile
 FALSE = {"false", "0", "no", "n", "off", "f"}
 NOT_OURS = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
 # Commands write these: an .env with no others is not a copy of .env.example.
-WRITTEN = {"COMPOSE_PROJECT_NAME", "POSTGRES_VERSION", "WEB_PORT"}
+WRITTEN = {"COMPOSE_PROJECT_NAME", "POSTGRES_VERSION", "SECRET_KEY", "WEB_PORT"}
 KEY_LENGTH = 50  # characters, as `manage.py check --deploy` requires
 PASSWORD_LENGTH = 12  # characters
 

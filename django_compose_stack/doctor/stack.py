@@ -42,6 +42,7 @@ class Stack:
 
     def __init__(self, root: Path, environment: Mapping[str, str] = os.environ):
         self.root = root
+        self.env_file = root / ".env"
         self.environment = environment
 
     def run(self, *command: str, timeout: float = mode.ENGINE_TIMEOUT, **options: Any) -> subprocess.CompletedProcess:
@@ -133,10 +134,6 @@ class Stack:
     def try_in(self, image: str, *command: str, mount: str = "", **options: Any) -> subprocess.CompletedProcess:
         """Run a command in a new container without network, which is removed afterwards."""
         return self.run(*in_new_container(image, mount, *command), **options)
-
-    @cached_property
-    def env_file(self) -> Path:
-        return self.root / ".env"
 
     @cached_property
     def env_text(self) -> str:

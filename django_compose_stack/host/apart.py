@@ -84,7 +84,6 @@ def claim(has_engine):
 
 
 def write(name, value, reason):
-    ENV.touch()  # A new file contains only this variable, not all of .env.example.
     dotfile.set_variable(ENV, name, value)
     say(f"{reason}, so .env has {name}={value} from now on")
 

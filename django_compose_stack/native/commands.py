@@ -89,17 +89,15 @@ def run_test(words):
         # The terminal sends Ctrl-C to the command too, which handles it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            command = subprocess.Popen(words, cwd=ROOT, env=environment, preexec_fn=restore_interrupt)
+            command = subprocess.Popen(
+                words, cwd=ROOT, env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+            )
         except OSError as error:
             return cannot_start(words[0], error)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: command.send_signal(number))
         status = command.wait()
     return status if status >= 0 else 128 - status
-
-
-def restore_interrupt():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def cannot_start(name, error):
@@ -116,14 +114,12 @@ def up():
     variables = Variables()
     environment = variables.environment(postgres.development())
     with one_at_a_time():
-        runs = web.running()
-        if runs and runs[1] != variables.address:
+        is_up = (web.running() or ("", ""))[1] == variables.address
+        if not is_up:
             web.stop()
-        if not web.running():
             web.start(variables.address, environment)
     web.wait(variables.address)
-    already = "Already running" if runs and runs[1] == variables.address else "Running"
-    print(f"{already} at {web.url(variables.address)}")
+    print(f"{'Already running' if is_up else 'Running'} at {web.url(variables.address)}")
 
 
 def stop(*services):
