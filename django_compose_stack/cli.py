@@ -65,10 +65,13 @@ NOT_IN_PRODUCTION = {
 }  # fmt: skip
 
 OWN_TOOLS = "Use the project's own tools: python3 .stack run CMD..."
-PRODUCTION = "It keeps its own way to production"
 NOT_AFTER_INIT = {
     **dict.fromkeys(("add", "lock", "write-locks", "lint", "format", "app"), OWN_TOOLS),
-    **{name: PRODUCTION for name, (_, module, *_) in COMMANDS.items() if module.startswith("production.")},
+    **{
+        name: "It keeps its own way to production"
+        for name, (_, module, *_) in COMMANDS.items()
+        if module.startswith("production.")
+    },
     "debug": "Add debugpy and a port to the Compose file",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from django_compose_stack.doctor.stack import Finding, Findings, Stack
@@ -20,15 +21,10 @@ FULL_DISK = (
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield the files and folders of the project, at most MAX_FILES."""
-    left = MAX_FILES
+    """Yield the files and folders of the project."""
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in SKIPPED]
-        for name in [*folders, *names]:
-            yield Path(folder, name)
-            left -= 1
-            if not left:
-                return
+        yield from (Path(folder, name) for name in [*folders, *names])
 
 
 def check_line_endings(stack: Stack) -> Findings:
@@ -55,7 +51,7 @@ def check_owners(stack: Stack) -> Findings:
     if os.name == "nt":
         return
     owner = stack.root.stat()
-    foreign = [path for path in files(stack.root) if path.lstat().st_uid != owner.st_uid]
+    foreign = [path for path in islice(files(stack.root), MAX_FILES) if path.lstat().st_uid != owner.st_uid]
 
     def apply() -> str:
         for path in foreign:

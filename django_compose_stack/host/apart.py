@@ -36,6 +36,17 @@ def free_port(address, port, is_taken=lambda number: False):
     return next((number for number in numbers if not bind_error(address, number) and not is_taken(number)), None)
 
 
+def own_address():
+    """Return the IPv4 address by which other machines reach this one; empty if it seems to be in no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nobody has this address: the route to it is the one to everywhere. A datagram socket sends nothing here.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        return probe.getsockname()[0]
+
+
 def setting(name):
     """Return a variable as Compose resolves it, from the environment, else from .env; empty if neither sets it."""
     if name in os.environ:

@@ -124,24 +124,24 @@ def up():
 
 def stop(*services):
     with one_at_a_time():
-        if "web" in services:
+        if services != ("db",):
             web.stop()
-        if "db" in services:
+        if services != ("web",):
             postgres.development().stop()
 
 
 def restart(*services):
     stop(*services)
-    if "web" in services:
-        up()
-    else:
+    if services == ("db",):
         Variables().environment(postgres.development())
+    else:
+        up()
 
 
 def down():
     from django_compose_stack.native import testing
 
-    stop("db", "web")
+    stop()
     testing.sweep()
 
 
@@ -182,17 +182,9 @@ def url():
     print(web.url(runs[1] if runs else Variables().address))
 
 
-# Each command with its possible arguments.
-COMMANDS = {
-    "up": (up, ()),
-    "stop": (stop, ("db", "web")),
-    "restart": (restart, ("db", "web")),
-    "down": (down, ()),
-    "ps": (ps, ()),
-    "logs": (logs, ("-f", "db", "web")),
-    "url": (url, ()),
-    "reset": (reset, ()),
-}
+COMMANDS = {command.__name__: command for command in (up, stop, restart, down, ps, logs, url, reset)}
+SERVICES = ("db", "web")
+ARGUMENTS = {"stop": SERVICES, "restart": SERVICES, "logs": ("-f", *SERVICES)}
 
 
 def main(name="", *arguments):
@@ -205,10 +197,9 @@ def main(name="", *arguments):
         return 0 if is_asked else 2
     if name not in COMMANDS:
         return run(name, *arguments)
-    command, known = COMMANDS[name]
-    unknown = [word for word in arguments if word not in known]
+    unknown = [word for word in arguments if word not in ARGUMENTS.get(name, ())]
     if unknown:
         print(f"stack: {name}: unknown argument {unknown[0]!r}\n{USAGE}", end="", file=sys.stderr)
         return 2
-    command(*(arguments or (known if name in ("stop", "restart") else ())))
+    COMMANDS[name](*arguments)
     return 0

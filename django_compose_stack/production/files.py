@@ -5,16 +5,8 @@ import pkgutil
 from django_compose_stack.host.process import say
 from django_compose_stack.host.project import ROOT
 
-FILES = (
-    "compose.prod.yaml",
-    "gunicorn.conf.py",
-    "nginx/error.html",
-    "nginx/nginx.conf",
-    "nginx/plain.conf",
-    "nginx/site.conf",
-    "nginx/start",
-    "nginx/tls.conf",
-)
+NGINX = ("error.html", "nginx.conf", "plain.conf", "site.conf", "start", "tls.conf")
+FILES = ("compose.prod.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX))
 
 
 def content(name):
