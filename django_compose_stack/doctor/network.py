@@ -19,17 +19,17 @@ POOLS = [
     *ipaddress.ip_network("192.168.0.0/16").subnets(new_prefix=20),
 ]
 ONE_PROGRAM = "Only one program can listen on a port, so the page cannot be published there."
-SERVER = "the server that native mode started in this folder"
 DOCKERS = re.compile(r"docker|br-|veth|lo$")
 
 
-def holding_process(stack: Stack, port: int) -> tuple[str, str] | None:
-    """Return pid and name of the process that listens on a TCP port; None if this user cannot see it."""
-    found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', stack.run("ss", "-Hltnp", f"sport = :{port}").stdout)
-    if found:
-        return found[2], found[1]
-    found = re.search(r"\np(\d+)\nc(.+)", "\n" + stack.run("lsof", "-nPFpc", f"-iTCP:{port}", "-sTCP:LISTEN").stdout)
-    return (found[1], found[2]) if found else None
+def holding_process(stack: Stack, port: int) -> str:
+    """Return a description of the process that listens on a TCP port, which this user may not be allowed to see."""
+    listed = stack.run("ss", "-Hltnp", f"sport = :{port}").stdout
+    found = re.search(r'users:\(\("(?P<name>[^"]+)",pid=(?P<pid>\d+)', listed)
+    if not found:
+        listed = stack.run("lsof", "-nPFpc", f"-iTCP:{port}", "-sTCP:LISTEN").stdout
+        found = re.search(r"^p(?P<pid>\d+)\nc(?P<name>.+)", listed, re.M)
+    return "process {pid} ({name})".format(**found.groupdict()) if found else "a process of another user"
 
 
 def publishing_container(stack: Stack, port: int) -> tuple[str, bool] | None:
@@ -82,18 +82,11 @@ def examine_port(stack: Stack, address: str, port: int) -> Findings:
     if container[1] if container else is_own_server and stack.mode == "native":
         return
     if is_own_server:
-        yield Finding(
-            "port",
-            f"port {port} of {address} is taken by {SERVER}",
-            ONE_PROGRAM,
-            "make down MODE=native, then: make up",
-        )
-        return
-    process = None if container else holding_process(stack, port)
-    holder = (
-        container[0] if container else "process {} ({})".format(*process) if process else "a process of another user"
-    )
-    yield taken(stack, address, port, holder)
+        problem = f"port {port} of {address} is taken by the server that native mode started in this folder"
+        yield Finding("port", problem, ONE_PROGRAM, "make down MODE=native, then: make up")
+    else:
+        holder = container[0] if container else holding_process(stack, port)
+        yield taken(stack, address, port, holder)
 
 
 def is_native_server(stack: Stack, port: int) -> bool:
