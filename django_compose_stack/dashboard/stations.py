@@ -51,12 +51,6 @@ def shared(port: int) -> str:
     return f"{url(settings.SHARED_AT, outer)}/" if settings.SHARED_AT else ""
 
 
-def exposed() -> str:
-    """Return the port in the EXPOSE line of the Dockerfile; "" if there is none."""
-    found = re.search(r"^EXPOSE +(\S+)", project_file(DOCKERFILE), re.M)
-    return found[1] if found else ""
-
-
 def listens_text(listens: list[str], port: int) -> str:
     if set(listens) & network.EVERY:
         return f"{listens[0]}:{port}, every interface"
@@ -92,10 +86,11 @@ def host_station(port: int) -> Station:
 
 def web_station(port: int, listens: list[str]) -> Station:
     inside = [each for each in network.interfaces() if each.kind != "loopback"]
+    exposed = re.search(r"^EXPOSE +(\S+)", project_file(DOCKERFILE), re.M)
     facts = (
         ("listens on", listens_text(listens, port)),
         *((each.name, each.address) for each in inside),
-        ("EXPOSE", f"{exposed()}: a label that opens no port"),
+        ("EXPOSE", f"{exposed[1] if exposed else ''}: a label that opens no port"),
     )
     reached = any(network.is_open(each.address, listens) for each in inside)
     reason = (
@@ -130,11 +125,6 @@ def database_station(database: Database) -> Station:
         reason = "It answers; all migrations are applied."
     facts = (("address", database.where), *database.facts)
     return Station("db", database.label, database.state, reason, facts, "SQL")
-
-
-def is_named(host: str) -> bool:
-    """Return whether Django accepts a host; with ALLOWED_HOSTS empty, it accepts localhost."""
-    return validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS or LOCALHOST)
 
 
 def addresses(port: int, listens: list[str]) -> list[Addresses]:
@@ -186,7 +176,9 @@ def state_of(each: network.Interface, listens: list[str]) -> tuple[str, str]:
             return CLOSED, "The server listens on 0.0.0.0: all IPv4 addresses, no IPv6."
         effect = "nothing outside this container can reach it" if inside else "make share opens the others"
         return CLOSED, f"The server listens on {' and '.join(listens) or 'another address'} only: {effect}."
-    if not is_named(each.address):
+    host = f"[{each.address}]" if ":" in each.address else each.address
+    # Django accepts localhost if ALLOWED_HOSTS is empty.
+    if not validate_host(host, settings.ALLOWED_HOSTS or LOCALHOST):
         return REFUSED, "The port is open, but the address is not in ALLOWED_HOSTS: Django answers 400."
     if each.kind == "loopback":
         where = "inside this container: its localhost is not your machine's" if inside else "on this machine"

@@ -19,11 +19,6 @@ def stamp():
     return time.strftime("%Y-%m-%d-%H%M%S")
 
 
-def private(name, flags):
-    """Open a file that nobody else of this machine may read: all that the database holds is in it."""
-    return os.open(name, flags, 0o600)
-
-
 def shown(path):
     return path.relative_to(ROOT) if ROOT in path.parents else path
 
@@ -45,7 +40,8 @@ def backup(server):
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         server.folder.mkdir(parents=True, exist_ok=True)
-        with open(part, "xb", opener=private) as file:
+        # Mode 0600: a dump holds everything.
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             dump = ["pg_dump", "--format=custom", "--username", server.user, server.database]
             if server.run(*dump, stdout=file).returncode:
                 raise Failure("pg_dump failed, see above; no backup was written", "make doctor")

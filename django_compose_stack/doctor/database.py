@@ -12,16 +12,10 @@ SERVICE = "db"
 NETWORK = '-h "$(hostname -i | cut -d" " -f1)"'
 
 
-def major(image: str) -> str:
-    """Return the major version in the name of a postgres image; empty if there is none."""
-    found = re.search(r":(\d+)", image)
-    return found[1] if found else ""
-
-
 def check_data_version(stack: Stack) -> Findings:
     """Compare the major version of the data in the volume with that of the image."""
     image = stack.image_of(SERVICE)
-    wanted = major(image)
+    wanted = (re.findall(r":(\d+)", image) or [""])[0]
     volume = (stack.config.get("volumes") or {}).get("db-data", {}).get("name", "")
     if not (stack.info and wanted and volume and stack.image(image)):
         return

@@ -71,10 +71,11 @@ def check_names(stack: Stack) -> Findings:
             "Copy the lines from .env.example, or: make doctor FIX=1",
             append,
         )
+    files = [*stack.root.glob("compose*.y*ml"), *stack.root.glob("config/*.py")]
     for name in stack.env:
         if name in stack.example or name.startswith(NOT_OURS) or name.replace("_FILE", "") in stack.example:
             continue
-        if is_read(stack, name):
+        if any(re.search(rf"\b{re.escape(name)}\b", path.read_text(errors="replace")) for path in files):
             continue
         close = difflib.get_close_matches(name, stack.example, n=1)
         yield Finding(
@@ -83,12 +84,6 @@ def check_names(stack: Stack) -> Findings:
             "The line has no effect.",
             f"Rename it to {close[0]} in .env" if close else f"Delete {name} from .env, or read it in settings.py",
         )
-
-
-def is_read(stack: Stack, name: str) -> bool:
-    """Return whether settings or a Compose file mention the variable."""
-    files = [*stack.root.glob("compose*.y*ml"), *stack.root.glob("config/*.py")]
-    return any(re.search(rf"\b{re.escape(name)}\b", path.read_text(errors="replace")) for path in files)
 
 
 def check_secrets(stack: Stack) -> Findings:

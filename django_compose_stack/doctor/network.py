@@ -84,9 +84,20 @@ def examine_port(stack: Stack, address: str, port: int) -> Findings:
     if is_own_server:
         problem = f"port {port} of {address} is taken by the server that native mode started in this folder"
         yield Finding("port", problem, ONE_PROGRAM, "make down MODE=native, then: make up")
-    else:
-        holder = container[0] if container else holding_process(stack, port)
-        yield taken(stack, address, port, holder)
+        return
+    free = free_port(address, port)
+
+    def apply() -> str:
+        dotfile.set_variable(stack.env_file, "WEB_PORT", str(free))
+        return f"wrote WEB_PORT={free} to .env"
+
+    yield Finding(
+        "port",
+        f"port {port} of {address} is taken by {container[0] if container else holding_process(stack, port)}",
+        ONE_PROGRAM,
+        f"Stop it, or set WEB_PORT={free} in .env; then: make up",
+        None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else apply,
+    )
 
 
 def is_native_server(stack: Stack, port: int) -> bool:
@@ -103,22 +114,6 @@ def is_native_server(stack: Stack, port: int) -> bool:
         return is_locked(path) and path.read_text().strip().endswith(f":{port}")
     except OSError:
         return False
-
-
-def taken(stack: Stack, address: str, port: int, holder: str) -> Finding:
-    free = free_port(address, port)
-
-    def apply() -> str:
-        dotfile.set_variable(stack.env_file, "WEB_PORT", str(free))
-        return f"wrote WEB_PORT={free} to .env"
-
-    return Finding(
-        "port",
-        f"port {port} of {address} is taken by {holder}",
-        ONE_PROGRAM,
-        f"Stop it, or set WEB_PORT={free} in .env; then: make up",
-        None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else apply,
-    )
 
 
 def routes() -> list[tuple[str, ipaddress.IPv4Network]]:

@@ -88,20 +88,19 @@ class Server:
         return (self.folder / "password").read_text()
 
     def process(self):
-        """Return the server's process id and status ("ready"); None if it is not running."""
+        """Return the server's process id and status, (4711, "ready"); (0, "") if it is not running."""
         if not is_locked(self.lock):
-            return None
+            return 0, ""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             pid, status = int(lines[0]), (lines[7:] or [""])[0].strip()
         except (OSError, ValueError, IndexError):
-            return None
+            return 0, ""
         # The file stays after the server is killed. A process may get its id while a session still has the lock.
-        return (pid, status) if f"port={self.port}" in command_line(pid) else None
+        return (pid, status) if f"port={self.port}" in command_line(pid) else (0, "")
 
     def is_ready(self):
-        process = self.process()
-        return process is not None and process[1] == "ready"
+        return self.process()[1] == "ready"
 
     def is_current(self):
         """Return whether it answers and was started from the programs that are installed now."""
@@ -209,9 +208,9 @@ class Server:
         deadline = time.monotonic() + STOP_TIMEOUT
         asked = None
         while is_locked(self.lock):
-            process = self.process()
-            if process and process[0] != asked:
-                asked = process[0]
+            pid, _ = self.process()
+            if pid and pid != asked:
+                asked = pid
                 with suppress(ProcessLookupError):
                     os.kill(asked, number)
             if time.monotonic() > deadline:

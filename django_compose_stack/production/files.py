@@ -9,11 +9,6 @@ NGINX = ("error.html", "nginx.conf", "plain.conf", "site.conf", "start", "tls.co
 FILES = ("compose.prod.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX))
 
 
-def content(name):
-    """Return a file of production as this version of the package has it, from a folder or from within a wheel."""
-    return pkgutil.get_data("django_compose_stack.scaffold", f"production/{name}")
-
-
 def bring():
     """Write the files that make production, where there is no compose.prod.yaml yet; what is there stays as it is."""
     if (ROOT / FILES[0]).exists():
@@ -22,5 +17,5 @@ def bring():
         path = ROOT / name
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content(name))
+            path.write_bytes(pkgutil.get_data("django_compose_stack.scaffold", f"production/{name}"))
     say(f"wrote {', '.join(name for name in FILES if '/' not in name)} and nginx/. They are yours now: commit them")

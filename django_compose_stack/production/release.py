@@ -214,7 +214,10 @@ def deploy():
 
 def rollback(version=None):
     with prepared("rollback"):
-        release(available(version or version_before()))
+        version = version or version_before()
+        if not output("docker", "image", "inspect", image(version)):
+            raise Failure(f"there is no image {image(version)}", "name one of: make releases")
+        release(version)
 
 
 def version_before():
@@ -224,13 +227,6 @@ def version_before():
     if not older:
         raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
     return older[0]
-
-
-def available(version):
-    """Return the version; exit where the engine has no image of it."""
-    if not output("docker", "image", "inspect", image(version)):
-        raise Failure(f"there is no image {image(version)}", "name one of: make releases")
-    return version
 
 
 def show():

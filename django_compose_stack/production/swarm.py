@@ -34,14 +34,10 @@ def tasks(service, *filters):
     return sorted(found, key=lambda task: task["CreatedAt"], reverse=True)
 
 
-def version_of(spec):
-    return spec["TaskTemplate"]["ContainerSpec"]["Image"].rpartition(":")[2]
-
-
 def serving():
     """Return the version that web serves; None where no stack runs."""
     service = inspect("web")
-    return version_of(service["Spec"]) if service else None
+    return service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"].rpartition(":")[2] if service else None
 
 
 def is_up(name):
