@@ -47,7 +47,7 @@ COMMANDS = {
     "db-password": ("", "data.commands", "main", "db-password"),
     "upgrade-db": ("TO", "data.commands", "main", "upgrade-db"),
     "prod-up": ("", "production.rehearsal", "up"),
-    "prod-down": ("", "production.rehearsal", "down"),
+    "prod-down": ("", "production.rehearsal", "pass_on", "down", "--remove-orphans"),
     "prod-compose": ("ARGUMENT...", "production.rehearsal", "pass_on"),
     "prod-exec": ("SERVICE CMD...", "production.rehearsal", "execute"),
     "deploy": ("", "production.release", "deploy"),

@@ -16,7 +16,7 @@ from django_compose_stack.host.project import COMPOSE, LAYOUT, ROOT, program
 DEBUG_PORT = 5678
 TRIES = 5
 PROJECT = '{{.Label "com.docker.compose.project"}}\t{{.Label "com.docker.compose.project.working_dir"}}'
-# Laid over compose.yaml until `make up`: an editor attaches to debugpy on this machine.
+# Lets an editor attach to debugpy on this machine.
 DEBUG = f"""\
 services:
   web:
@@ -31,12 +31,14 @@ def native(*words, **variables):
     must(*program("native", *words), env={**os.environ, **variables})
 
 
-def compose_files():
-    """Return the options that make Compose read its files and an overlay from standard input."""
-    # The override is the one of the project's own compose.yaml, where it has both.
+def up_with(overlay, **variables):
+    """Start everything with a Compose file laid over the others until the next `make up`."""
+    # compose.override.yaml belongs to a compose.yaml of the project's own, if the stack has another file.
     own = ["compose.override.yaml"] if COMPOSE == "compose.yaml" else []
     names = [name for name in (COMPOSE, *own) if (ROOT / name).exists()]
-    return [word for name in (*names, "-") for word in ("-f", name)]
+    files = [word for name in (*names, "-") for word in ("-f", name)]
+    up = ["docker", "compose", *files, "up", "--build", "--wait"]
+    must(*up, input=overlay.encode(), env={**os.environ, **variables})
 
 
 def url():
@@ -78,7 +80,7 @@ def debug():
     if mode() == "native":
         native("stop", "web")
         return native("up", DEVSERVER_DEBUGPY=str(DEBUG_PORT))
-    must("docker", "compose", *compose_files(), "up", "--build", "--wait", input=DEBUG.encode())
+    up_with(DEBUG)
 
 
 def down():

@@ -1,14 +1,12 @@
 """make share: opens the page to the local network, and prints its address there, also as a QR code."""
 
-import os
-
-from django_compose_stack.development import compose_files, native, url
+from django_compose_stack.development import native, up_with, url
 from django_compose_stack.host.apart import own_address
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import die, must
 from django_compose_stack.host.project import program
 
-# Laid over compose.yaml until `make up`. 127.0.0.1 stays published; this adds the address in the network.
+# 127.0.0.1 stays published; this adds the address in the network.
 OVERLAY = """\
 services:
   web:
@@ -34,9 +32,7 @@ def share(address=""):
         qr = program("native", "segno")
     else:
         # With WEB_HOST=0.0.0.0 the port of that address would be published twice.
-        variables = {**os.environ, "WEB_HOST": "127.0.0.1", "LAN_ADDRESS": address}
-        up = ["docker", "compose", *compose_files(), "up", "--build", "--wait"]
-        must(*up, input=OVERLAY.encode(), env=variables)
+        up_with(OVERLAY, WEB_HOST="127.0.0.1", LAN_ADDRESS=address)
         page = f"http://{address}:{url().rpartition(':')[2]}"
         qr = ["docker", "compose", "exec", "-T", "web", "segno"]
     warning = "Open to everyone in the local network, error pages with code and settings too:"

@@ -29,6 +29,8 @@ class Server:
     prefix: the words before a command that make it run beside the server.
     """
 
+    folder = ROOT / "backups"
+
     def __init__(self, prefix, user, database):
         self.prefix = prefix
         self.user = user
@@ -70,8 +72,6 @@ def names(prefix, *variables):
 class Native(Server):
     """The one of native mode, which says itself where it is."""
 
-    folder = ROOT / "backups"
-
     def __init__(self):
         self.connect()
 
@@ -95,7 +95,6 @@ class Native(Server):
 class Docker(Server):
     """The one of compose.yaml, started where it does not run."""
 
-    folder = ROOT / "backups"
     was_up = False
 
     def __init__(self):

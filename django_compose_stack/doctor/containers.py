@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from django_compose_stack.doctor.stack import Finding, Findings, Stack, label
+from django_compose_stack.doctor.stack import Finding, Findings, Stack, in_new_container, label
 from django_compose_stack.host.process import TIMED_OUT, last_line
 from django_compose_stack.host.project import DOCKERFILE, LAYOUT
 
@@ -137,7 +137,7 @@ def check_image_age(stack: Stack) -> Findings:
         return f"built {name}"
 
     lock = stack.root / "requirements/dev.txt"
-    inside = stack.try_in(name, "cat", f"/opt/venv/{lock.name}")
+    inside = stack.run(*in_new_container(name, "", "cat", f"/opt/venv/{lock.name}"))
     environment = dict(entry.split("=", 1) for entry in image["Config"].get("Env") or [])
     wanted = (build.get("args") or {}).get("PYTHON_VERSION", "")
     has = environment.get("PYTHON_VERSION", "")

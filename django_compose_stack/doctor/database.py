@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from django_compose_stack.doctor.stack import Finding, Findings, NotFixed, Stack
+from django_compose_stack.doctor.stack import Finding, Findings, NotFixed, Stack, in_new_container
 from django_compose_stack.host.process import last_line
 
 SERVICE = "db"
@@ -22,7 +22,7 @@ def check_data_version(stack: Stack) -> Findings:
     if stack.run("docker", "volume", "inspect", volume).returncode:
         return
     script = "cd /data && find . -maxdepth 3 -name PG_VERSION -exec sh -c 'echo $(cat $1) $1' - {} ';'"
-    listed = stack.try_in(image, "sh", "-c", script, mount=f"{volume}:/data:ro")
+    listed = stack.run(*in_new_container(image, f"{volume}:/data:ro", "sh", "-c", script))
     found = dict(line.split(maxsplit=1) for line in listed.stdout.splitlines() if " " in line)
     versions = sorted({key for key in found if key.isdigit()}, key=int)
     if not versions or f"./{wanted}/docker/PG_VERSION" in found.values():

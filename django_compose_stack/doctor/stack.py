@@ -131,10 +131,6 @@ class Stack:
         """Return `docker image inspect` of an image; None if the engine does not have it."""
         return (self.json("docker", "image", "inspect", name) or [None])[0]
 
-    def try_in(self, image: str, *command: str, mount: str = "", **options: Any) -> subprocess.CompletedProcess:
-        """Run a command in a new container without network, which is removed afterwards."""
-        return self.run(*in_new_container(image, mount, *command), **options)
-
     @cached_property
     def env_text(self) -> str:
         """The text of .env; empty if it is missing or not text."""

@@ -44,14 +44,11 @@ class Variables:
             self.role = env.str("POSTGRES_USER", default="app")
             self.database = env.str("POSTGRES_DB", default="app")
             self.debug_is_set = bool(env.str("DEBUG", default=""))
-            self.host = env.str("WEB_HOST", default="127.0.0.1")
-            self.port = env.int("WEB_PORT", default=8000, low=1, high=65535)
+            host = env.str("WEB_HOST", default="127.0.0.1")
+            port = env.int("WEB_PORT", default=8000, low=1, high=65535)
         except InvalidVariable as error:
             sys.exit(f"stack: {error}")
-
-    @property
-    def address(self):
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def environment(self, server):
         """Return the environment of a command, with `server` running and prepared."""

@@ -110,8 +110,7 @@ def make_secrets():
             path.write_text(given)
         elif not path.exists():
             path.write_text(content)
-            # Compose mounts the file itself, and the users in the containers are others; the folder keeps out
-            # everybody else of this machine.
+            # Other users read it, in the containers. The mode of the folder keeps out the others of this machine.
             path.chmod(0o644)
     if not has_certificate():
         say(f"no certificate in {SECRETS.name}/tls_certificate: HTTP alone")

@@ -44,7 +44,7 @@ def up():
 
 def execute(service, *words):
     flags = ["--interactive", "--tty"] if sys.stdin.isatty() else ["--interactive"]
-    sys.exit(run("docker", "exec", *flags, container(service), *words).returncode)
+    must("docker", "exec", *flags, container(service), *words)
 
 
 def ps():
@@ -75,9 +75,5 @@ def restart(service):
         must(*compose("restart", service))
 
 
-def down():
-    must(*compose("down", "--remove-orphans"))
-
-
 def pass_on(*words):
-    sys.exit(run(*compose(*words)).returncode)
+    must(*compose(*words))
