@@ -36,7 +36,7 @@ COMMANDS = {
     "format": ("", DEVELOPMENT, "format_code"),
     "check": ("", DEVELOPMENT, "check"),
     "reset": ("", DEVELOPMENT, "reset"),
-    "add": ("PACKAGE", "dependencies", "add"),
+    "add": ("PACKAGE", "dependencies", "lock", "add"),
     "lock": ("[UV-OPTION...]", "dependencies", "lock"),
     "write-locks": ("[add PACKAGE] [UV-OPTION...]", "dependencies", "write"),
     "backup": ("", "data.commands", "main", "backup"),

@@ -17,13 +17,9 @@ LOCKS = {"": "requirements.txt", **{group: f"requirements/{group}.txt" for group
 PYTHON = "3.12"
 
 
-def add(package):
-    in_web("python", LAUNCHER, "write-locks", "add", package)
-    install()
-
-
-def lock(*options):
-    in_web("python", LAUNCHER, "write-locks", *options)
+def lock(*words):
+    """Write the lock files as `write` does with these words, then install what is locked."""
+    in_web("python", LAUNCHER, "write-locks", *words)
     install()
 
 

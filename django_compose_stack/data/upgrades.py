@@ -93,15 +93,14 @@ def load(server, path, image, folder):
     values = {"PGDATA": part, "POSTGRES_USER": server.user, "POSTGRES_DB": server.database, "POSTGRES_PASSWORD": "none"}
     settings = [f"--env={name}={value}" for name, value in values.items()]
     container = f"{server.container[:12]}-upgrade"
-    name = f"--name={container}"
-    # One that was killed could not take its own away.
+    # A killed upgrade could not remove its container.
     remove = ["docker", "rm", "--force", "--volumes", container]
     output(*remove)
     try:
-        docker("run", "--detach", name, "--user=postgres", "--network=none", mount, *settings, image)
+        docker("run", "--detach", f"--name={container}", "--user=postgres", "--network=none", mount, *settings, image)
         new = Server(inside(container), server.user, server.database)
         await_start(new, container)
-        # The owner is there already, which is an error of no consequence.
+        # It fails for the owner, who is there already; that does not matter.
         roles = server.output("pg_dumpall", "--globals-only", "--username", server.user)
         new.run("psql", "-Xq", "--username", new.user, "--dbname=postgres", input=roles.encode(), capture_output=True)
         with path.open("rb") as file:
@@ -111,7 +110,7 @@ def load(server, path, image, folder):
         if different:
             raise Failure(f"{image} has other numbers of rows: {sorted(different)}", "run this again")
         docker("stop", "--time=120", container)
-        # In one step, once all is in it, to where the image looks for it.
+        # In one step, once it is complete, to where the image looks for it.
         server.output("mv", part, folder)
     finally:
         output(*remove)

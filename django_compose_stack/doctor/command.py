@@ -47,16 +47,16 @@ def guarded(check: Callable[[Stack], Findings], stack: Stack) -> Findings:
 
 def fix(found: list[Finding]) -> list[str]:
     """Apply the fixes that lose nothing, each once. Returns what was done."""
-    done = []
-    seen = set()
+    done, fixes = [], {}
     for finding in found:
-        if finding.apply is None or finding.check in seen:
-            continue
-        seen.add(finding.check)
+        if finding.apply:
+            # The first fix of a check is for all of its findings.
+            fixes.setdefault(finding.check, finding.apply)
+    for check, apply in fixes.items():
         try:
-            done.append(finding.apply())
+            done.append(apply())
         except (NotFixed, OSError) as error:
-            print(f"Could not fix {finding.check}: {error}", file=sys.stderr)
+            print(f"Could not fix {check}: {error}", file=sys.stderr)
     return done
 
 

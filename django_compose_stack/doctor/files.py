@@ -90,11 +90,7 @@ def check_space(stack: Stack) -> Findings:
             left = f"only {inodes.f_favail} more files can be created"
         else:
             continue
-        yield Finding(
-            "disk-full",
-            f"the disk of {place} ({path}) is full: {left}",
-            *FULL_DISK,
-        )
+        yield Finding("disk-full", f"the disk of {place} ({path}) is full: {left}", *FULL_DISK)
 
 
 def listed(stack: Stack, paths: list[Path]) -> str:

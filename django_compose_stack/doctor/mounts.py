@@ -103,8 +103,4 @@ def check_mount(stack: Stack) -> Findings:
             "Network shares stay slow",
         )
     if seen["free"] < SPACE:
-        yield Finding(
-            "engine-disk-full",
-            f"the engine's disk is full: {seen['free'] / 1e6:.0f} MB free",
-            *FULL_DISK,
-        )
+        yield Finding("engine-disk-full", f"the engine's disk is full: {seen['free'] / 1e6:.0f} MB free", *FULL_DISK)

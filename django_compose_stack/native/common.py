@@ -45,13 +45,7 @@ def is_locked(path):
 def start_server(command, lock, log, **options):
     """Start a process in the background that outlives this one and holds the lock, a descriptor, until it ends."""
     return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        pass_fds=[lock],
-        **options,
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=[lock], **options
     )
 
 

@@ -39,13 +39,11 @@ def start(address, environment):
         # Its content is that of the last server, and would make the port look like this one's.
         os.ftruncate(lock, 0)
         refuse_taken(host, int(port))
-
-        def sign():
-            os.pwrite(lock, f"{os.getpid()} {address}\n".encode(), 0)
-
+        options = {"cwd": ROOT, "env": {**environment, "PYTHONUNBUFFERED": "1"}}
+        # The new process writes its own id.
+        options["preexec_fn"] = lambda: os.pwrite(lock, f"{os.getpid()} {address}\n".encode(), 0)
         with LOG.open("wb") as log:
-            command = ["python", "manage.py", "runserver", address]
-            start_server(command, lock, log, cwd=ROOT, env={**environment, "PYTHONUNBUFFERED": "1"}, preexec_fn=sign)
+            start_server(["python", "manage.py", "runserver", address], lock, log, **options)
     finally:
         os.close(lock)
 
