@@ -42,7 +42,7 @@ def up_with(overlay, **variables):
 
 
 def url():
-    """Return the address of the page in development; empty where it does not run."""
+    """Return the address of the page in development; empty if it does not run."""
     if mode() == "native":
         return output(*program("native", "url"))
     address = output("docker", "compose", "port", "web", "8000")
@@ -57,7 +57,7 @@ def up():
     apart.keep_apart(here, [tuple(line.split("\t")) for line in listed.splitlines()])
     is_chosen = bool(apart.setting("WEB_PORT"))
     for _ in range(TRIES):
-        # Checkouts that start at the same moment find the same port free; then all but one look again.
+        # Several checkouts that start at once find the same free port. Then all but one try again.
         if not is_chosen and not web_container():
             apart.claim(has_engine=True)
         if not run("docker", "compose", "up", "--build", "--wait").returncode:
@@ -90,7 +90,7 @@ def down():
 
 
 def stack(*words):
-    """Run a command that Compose, native mode and production have in common."""
+    """Run a command that Compose, native mode and production all have."""
     if mode() == "native":
         native(*words)
     elif mode() == "production":
@@ -105,7 +105,7 @@ def open_page():
     address = url()
     if not address:
         die("nothing runs here. Try: make up")
-    # Linux has the one, macOS the other. On Windows a browser is started by Python itself.
+    # Linux has the first, macOS the second. On Windows Python itself starts a browser.
     for name in ("xdg-open", "open"):
         if shutil.which(name) and not run(name, address, stderr=subprocess.DEVNULL).returncode:
             return
@@ -114,7 +114,7 @@ def open_page():
 
 
 def web_container():
-    """Return the name of the running web container of this checkout; empty where there is none."""
+    """Return the name of the running web container of this checkout; empty if there is none."""
     labels = {"project.working_dir": os.path.realpath(ROOT), "service": "web", "oneoff": "False"}
     if apart.project_name():
         labels["project"] = apart.project_name()
@@ -123,10 +123,10 @@ def web_container():
 
 
 def in_web(*words):
-    """Run a command where the code runs: in the web container if it is up, which is quicker, else in a new one."""
+    """Run a command where the code runs: in the web container if it runs, which is faster, else in a new one."""
     if is_inside():
         return must("as-owner", *words)
-    # A container that runs tells the mode too, and is asked for in a tenth of a second.
+    # A running container also tells the mode, and to look for one takes a tenth of a second.
     container = "" if os.environ.get("MODE") in ("native", "production") else web_container()
     if container:
         terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
@@ -193,7 +193,7 @@ def test(*options):
 
 
 def reset():
-    """Delete the database, and write a backup before."""
+    """Delete the database, after a backup."""
     must(*program("backup"))
     if mode() == "native":
         return native("reset")

@@ -1,4 +1,4 @@
-"""The databases that the data commands work on: without Docker, of compose.yaml, of compose.prod.yaml."""
+"""The servers that the data commands work on: native mode's, that of compose.yaml, that of compose.prod.yaml."""
 
 import contextlib
 import os
@@ -24,9 +24,9 @@ def inside(container):
 
 
 class Server:
-    """A server that runs, whose programs need no password.
+    """A running server, whose programs need no password.
 
-    prefix: the words before a command that make it run beside the server.
+    prefix: the words that make the command behind them run where the server runs.
     """
 
     folder = ROOT / "backups"
@@ -40,11 +40,11 @@ class Server:
         return run(*self.prefix, *words, **options)
 
     def bound(self, seconds):
-        """Return the words that end a command after so many seconds, where ending `run` would leave it running."""
+        """Return the words that limit a command to some seconds, where it would outlive `run`."""
         return ()
 
     def output(self, *words, **options):
-        """Return what a command prints, stripped; exit with its error where it fails."""
+        """Return what a command prints, stripped. Raises Failure with its error if it fails."""
         return must_output(f"{words[0]} failed", "see its message above", *self.prefix, *words, **options)
 
     def sql(self, statements, database="postgres"):
@@ -63,14 +63,14 @@ class Server:
 
 
 def names(prefix, *variables):
-    """Return the values that variables have beside the server."""
+    """Return the values of variables where the server runs."""
     command = " ".join(f'"${name}"' for name in variables)
     problem = "cannot ask the database for the names of its user and itself"
     return must_output(problem, "make doctor", *prefix, "sh", "-c", f"printf '%s\\n' {command}").splitlines()
 
 
 class Native(Server):
-    """The one of native mode, which says itself where it is."""
+    """Native mode's."""
 
     def __init__(self):
         self.connect()
@@ -81,7 +81,7 @@ class Native(Server):
 
     @contextlib.contextmanager
     def changing(self, what):
-        """Hold the lock for a command that changes the database; exit where another command has it."""
+        """Hold the lock for a command that changes the database. Raises Failure if another command has it."""
         import fcntl  # Windows has none, and no native mode
 
         with (ROOT / ".native/data.lock").open("a") as file:
@@ -93,7 +93,7 @@ class Native(Server):
 
 
 class Docker(Server):
-    """The one of compose.yaml, started where it does not run."""
+    """That of compose.yaml, started if it does not run."""
 
     was_up = False
 
@@ -112,7 +112,7 @@ class Docker(Server):
         return ("timeout", "-s", "KILL", str(seconds))
 
     def changing(self, what):
-        """Hold the lock for a command that changes the database; exit where another command has it."""
+        """Hold the lock for a command that changes the database. Raises Failure if another command has it."""
         template = '{{index .Config.Labels "com.docker.compose.project"}} {{.Config.Image}}'
         return held(*output("docker", "inspect", "--format", template, self.container).split(), what)
 
@@ -123,7 +123,7 @@ class Docker(Server):
         return output("docker", "compose", *words)
 
     def password(self):
-        """Return the password that web uses from its next start on."""
+        """Return the password that web will use from its next start on."""
         services = parse_config(self.listed("config", "--format=json"))["services"]
         return services["db"]["environment"]["POSTGRES_PASSWORD"]
 
@@ -133,7 +133,7 @@ class Docker(Server):
         self.compose("stop", "web")
 
     def start_again(self, **variables):
-        """Start db, and web where it ran, as .env and the variables want them."""
+        """Start db, and web if it ran, with .env and these variables."""
         self.compose("up", "--detach", "--wait", "db", *(["web"] if self.was_up else []), **variables)
 
     def restart_web(self):
@@ -142,7 +142,7 @@ class Docker(Server):
 
 
 class Production(Docker):
-    """The one of compose.prod.yaml on this engine, Compose's or a stack's."""
+    """That of compose.prod.yaml on this engine, in Compose or in a stack."""
 
     def __init__(self):
         self.folder = ROOT / "backups" / production.stack()
@@ -177,7 +177,7 @@ class Production(Docker):
 
     def restart_web(self):
         if not swarm.serving():
-            # Made anew, because an editor may have put another file in the place of the mounted one.
+            # Created again, because an editor may have replaced the mounted file by another one.
             self.compose("rm", "--force", "--stop", "web")
         self.start_again()
 

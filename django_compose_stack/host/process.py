@@ -39,14 +39,14 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess:
 
 
 def must(*command: str, **options: Any) -> None:
-    """Run a command that prints its own error; exit with its status where it fails."""
+    """Run a command that prints its own error. Exits with its status if it fails."""
     status = run(*command, **options).returncode
     if status:
         sys.exit(status)
 
 
 def show(*command: str, **options: Any) -> None:
-    """Print a command as one would type it, then run it as `must` does."""
+    """Print a command in the form to type it, then run it like `must`."""
     variables = compose_variables() if command[0] == "docker" else {}
     words = [*(f"{name}={value}" for name, value in variables.items()), *command]
     print("$", shlex.join(words), file=sys.stderr, flush=True)
@@ -54,7 +54,7 @@ def show(*command: str, **options: Any) -> None:
 
 
 def ask(*command: str, **options: Any) -> subprocess.CompletedProcess:
-    """Return the finished process, its output as text; one that cannot start or takes too long has failed."""
+    """Return the finished process, its output as text. One that cannot start or takes too long has failed."""
     if "input" not in options:
         options["stdin"] = options.get("stdin", subprocess.DEVNULL)
     try:
@@ -66,13 +66,13 @@ def ask(*command: str, **options: Any) -> subprocess.CompletedProcess:
 
 
 def output(*command: str, **options: Any) -> str:
-    """Return what a command prints, stripped; empty where it fails."""
+    """Return what a command prints, stripped; empty if it fails."""
     done = ask(*command, **options)
     return "" if done.returncode else done.stdout.strip()
 
 
 def must_output(problem: str, fix: str, *command: str, **options: Any) -> str:
-    """Return what a command prints, stripped. Raises Failure with its error where it fails."""
+    """Return what a command prints, stripped. Raises Failure with its error if it fails."""
     done = ask(*command, **options)
     if done.returncode:
         raise Failure(f"{problem}:\n{done.stderr.strip() or done.stdout.strip()}", fix)

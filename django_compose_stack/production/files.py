@@ -1,4 +1,4 @@
-"""Production's own files: they come into the project when production is first asked for, and are the project's then."""
+"""Writes the files of production into the project when it first needs them. Then they belong to the project."""
 
 import pkgutil
 
@@ -10,7 +10,7 @@ FILES = ("compose.prod.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX)
 
 
 def bring():
-    """Write the files that make production, where there is no compose.prod.yaml yet; what is there stays as it is."""
+    """Write the missing files of production if there is no compose.prod.yaml yet."""
     if (ROOT / FILES[0]).exists():
         return
     for name in FILES:
