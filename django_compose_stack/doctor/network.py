@@ -67,15 +67,15 @@ def check_ports(stack: Stack) -> Findings:
 
 def examine_port(stack: Stack, address: str, port: int) -> Findings:
     """Check that the stack can listen there, or already does."""
-    problem = bind_error(address, port)
-    if problem == errno.EADDRNOTAVAIL:
+    error = bind_error(address, port)
+    if error == errno.EADDRNOTAVAIL:
         yield Finding(
             "address",
             f"WEB_HOST is {address}, which is not an address of this machine",
             "Nothing can listen there.",
             "WEB_HOST=127.0.0.1 in .env, then: make up. To list your addresses: ip -brief address (macOS: ifconfig)",
         )
-    if problem != errno.EADDRINUSE:
+    if error != errno.EADDRINUSE:
         return
     container = publishing_container(stack, port) if stack.info else None
     is_own_server = is_native_server(stack, port)
