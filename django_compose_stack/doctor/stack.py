@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
     apply: Callable[[], str] | None = None
 
 
-Findings = Iterator[Finding]
+Findings = "collections.abc.Iterator[Finding]"  # A string, because Python 3.8 cannot subscript it.
 
 
 class NotFixed(Exception):
