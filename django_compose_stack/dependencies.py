@@ -1,7 +1,4 @@
-"""The lock files: requirements.txt and requirements/*.txt, written from pyproject.toml by uv.
-
-Python 3.8 or newer, standard library only.
-"""
+"""The lock files: requirements.txt and requirements/*.txt, written from pyproject.toml by uv."""
 
 import os
 import shutil
@@ -14,27 +11,20 @@ from django_compose_stack.host.mode import is_inside, mode
 from django_compose_stack.host.process import must, show
 from django_compose_stack.host.project import LAUNCHER, ROOT
 
-GROUPS = ("", "dev", "native", "prod")
+# Each group of dependencies in pyproject.toml, and its lock file.
+LOCKS = {"": "requirements.txt", **{group: f"requirements/{group}.txt" for group in ("dev", "native", "prod")}}
 # The oldest Python that the project supports; the lock holds for it and for every newer one.
 PYTHON = "3.12"
 
 
-def path_of(group):
-    return Path(f"requirements/{group}.txt" if group else "requirements.txt")
-
-
-def add(package):
-    in_web("python", LAUNCHER, "write-locks", "add", package)
-    install()
-
-
-def lock(*options):
-    in_web("python", LAUNCHER, "write-locks", *options)
+def lock(*words):
+    """Write the lock files as `write` does with these words, then install what is locked."""
+    in_web("python", LAUNCHER, "write-locks", *words)
     install()
 
 
 def install():
-    """Give the locked requirements to what runs, and to what runs next."""
+    """Install the locked requirements where the server runs, and in the image."""
     if is_inside():
         return in_web("true")
     if mode() == "native":
@@ -45,16 +35,16 @@ def install():
 
 
 def write(*words):
-    """Write the lock files, in the environment where uv is: for every platform and Python that the project supports.
+    """Write the lock files, for every platform and Python that the project supports. Runs where uv is installed.
 
-    add PACKAGE adds to pyproject.toml first. A package that cannot be resolved leaves all files as they were.
+    add PACKAGE adds to pyproject.toml first. If a package cannot be resolved, all files stay as they are.
     """
     if os.environ.get("VIRTUAL_ENV"):
-        # Else uv may fetch a Python of its own to add a package with.
+        # Otherwise uv may download a Python to add a package.
         os.environ["UV_PYTHON"] = f"{os.environ['VIRTUAL_ENV']}/bin/python"
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        # The wheels in .stack are named by their path from here.
+        # The lock files name the wheels in .stack by their path from here.
         shutil.copytree(str(ROOT / LAUNCHER), str(work / LAUNCHER))
         shutil.copytree(str(ROOT / "requirements"), str(work / "requirements"))
         for name in ("pyproject.toml", "requirements.txt"):
@@ -64,10 +54,10 @@ def write(*words):
             words = words[2:]
         compile_one = ["uv", "pip", "compile", "--quiet", "--universal", f"--python-version={PYTHON}"]
         compile_one += ["--generate-hashes", "--no-annotate", "--custom-compile-command=make lock"]
-        for group in GROUPS:
+        for group, path in LOCKS.items():
             options = [f"--group={group}"] if group else []
-            target = [f"--output-file={path_of(group)}", *words, "pyproject.toml"]
+            target = [f"--output-file={path}", *words, "pyproject.toml"]
             must(*compile_one, *options, *target, cwd=work, stdout=subprocess.DEVNULL)
-        for name in ("pyproject.toml", *map(path_of, GROUPS)):
-            # Written over, not replaced: a bind mount of a single file would keep the old one.
+        for name in ("pyproject.toml", *LOCKS.values()):
+            # Overwritten, not replaced: a bind mount of a single file would keep the old one.
             shutil.copyfile(str(work / name), str(ROOT / name))

@@ -1,7 +1,4 @@
-"""The commands of every day. Each is the same with Docker and without; with Docker it prints the command it stands for.
-
-Python 3.8 or newer, standard library only.
-"""
+"""The everyday commands, the same with Docker and without. With Docker, each prints the command that it stands for."""
 
 import os
 import re
@@ -19,7 +16,7 @@ from django_compose_stack.host.project import COMPOSE, LAYOUT, ROOT, program
 DEBUG_PORT = 5678
 TRIES = 5
 PROJECT = '{{.Label "com.docker.compose.project"}}\t{{.Label "com.docker.compose.project.working_dir"}}'
-# Laid over compose.yaml until `make up`: an editor attaches to debugpy on this machine.
+# Lets an editor attach to debugpy on this machine.
 DEBUG = f"""\
 services:
   web:
@@ -34,16 +31,18 @@ def native(*words, **variables):
     must(*program("native", *words), env={**os.environ, **variables})
 
 
-def compose_files():
-    """Return the options that make Compose read its files and an overlay from standard input."""
-    # The override is the one of the project's own compose.yaml, where it has both.
+def up_with(overlay, **variables):
+    """Start everything with a Compose file laid over the others until the next `make up`."""
+    # compose.override.yaml belongs to a compose.yaml of the project's own, if the stack has another file.
     own = ["compose.override.yaml"] if COMPOSE == "compose.yaml" else []
     names = [name for name in (COMPOSE, *own) if (ROOT / name).exists()]
-    return [word for name in (*names, "-") for word in ("-f", name)]
+    files = [word for name in (*names, "-") for word in ("-f", name)]
+    up = ["docker", "compose", *files, "up", "--build", "--wait"]
+    must(*up, input=overlay.encode(), env={**os.environ, **variables})
 
 
 def url():
-    """Return the address of the page in development; empty where it does not run."""
+    """Return the address of the page in development; empty if it does not run."""
     if mode() == "native":
         return output(*program("native", "url"))
     address = output("docker", "compose", "port", "web", "8000")
@@ -58,7 +57,7 @@ def up():
     apart.keep_apart(here, [tuple(line.split("\t")) for line in listed.splitlines()])
     is_chosen = bool(apart.setting("WEB_PORT"))
     for _ in range(TRIES):
-        # Checkouts that start at the same moment find the same port free; then all but one look again.
+        # Several checkouts that start at once find the same free port. Then all but one try again.
         if not is_chosen and not web_container():
             apart.claim(has_engine=True)
         if not run("docker", "compose", "up", "--build", "--wait").returncode:
@@ -81,7 +80,7 @@ def debug():
     if mode() == "native":
         native("stop", "web")
         return native("up", DEVSERVER_DEBUGPY=str(DEBUG_PORT))
-    must("docker", "compose", *compose_files(), "up", "--build", "--wait", input=DEBUG.encode())
+    up_with(DEBUG)
 
 
 def down():
@@ -91,7 +90,7 @@ def down():
 
 
 def stack(*words):
-    """Run a command that Compose, native mode and production have in common."""
+    """Run a command that Compose, native mode and production all have."""
     if mode() == "native":
         native(*words)
     elif mode() == "production":
@@ -102,23 +101,11 @@ def stack(*words):
         show("docker", "compose", *words)
 
 
-def restart():
-    stack("restart", "web")
-
-
-def logs():
-    stack("logs", "-f")
-
-
-def ps():
-    stack("ps")
-
-
 def open_page():
     address = url()
     if not address:
         die("nothing runs here. Try: make up")
-    # Linux has the one, macOS the other. On Windows a browser is started by Python itself.
+    # Linux has the first, macOS the second. On Windows Python itself starts a browser.
     for name in ("xdg-open", "open"):
         if shutil.which(name) and not run(name, address, stderr=subprocess.DEVNULL).returncode:
             return
@@ -127,7 +114,7 @@ def open_page():
 
 
 def web_container():
-    """Return the name of the running web container of this checkout; empty where there is none."""
+    """Return the name of the running web container of this checkout; empty if there is none."""
     labels = {"project.working_dir": os.path.realpath(ROOT), "service": "web", "oneoff": "False"}
     if apart.project_name():
         labels["project"] = apart.project_name()
@@ -136,10 +123,10 @@ def web_container():
 
 
 def in_web(*words):
-    """Run a command where the code runs: in the web container if it is up, which is quicker, else in a new one."""
+    """Run a command where the code runs: in the web container if it runs, which is faster, else in a new one."""
     if is_inside():
         return must("as-owner", *words)
-    # A container that runs tells the mode too, and is asked for in a tenth of a second.
+    # A running container also tells the mode, and to look for one takes a tenth of a second.
     container = "" if os.environ.get("MODE") in ("native", "production") else web_container()
     if container:
         terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
@@ -159,14 +146,6 @@ def manage(*words):
     in_web("python", "manage.py", *words)
 
 
-def bash():
-    in_web("bash")
-
-
-def shell():
-    manage("shell")
-
-
 def dbshell():
     if mode() == "native":
         return native("psql")
@@ -176,22 +155,6 @@ def dbshell():
 
         return rehearsal.execute("db", *psql)
     must("docker", "compose", "exec", "db", *psql)
-
-
-def migrate():
-    manage("migrate")
-
-
-def migrations():
-    manage("makemigrations")
-
-
-def superuser():
-    manage("createsuperuser")
-
-
-def app(name):
-    manage("startapp", name)
 
 
 def lint():
@@ -210,37 +173,27 @@ def check():
 
 
 def test(*options):
-    """Run pytest on a Postgres of its own, in memory, which ends with the tests."""
+    """Run the tests on a Postgres of their own, in memory, which ends with them."""
     if is_inside():
         return in_web("pytest", *options)
     if mode() == "native":
         return native("--test", "pytest", *options)
-    if LAYOUT:
-        return test_existing(*options)
-    show("docker", "compose", "up", "--wait", "--quiet-pull", "db-test")
-    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps", "--env", "POSTGRES_HOST=db-test", "web"]
-    try:
-        show(*command, "pytest", *options)
-    finally:
-        run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
-
-
-def test_existing(*options):
-    """Run the tests of a project that `init` came to, in its own way and, where they can, with its own settings."""
-    words = [*LAYOUT["test"].split(), *options]
-    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps"]
-    command += ["--env", f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}", "web", *words]
-    if LAYOUT["database"] != "postgres":
+    # A project that `init` added the stack to has its own way to run its tests, and settings for them.
+    setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else "POSTGRES_HOST=db-test"
+    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps", "--env", setting, "web"]
+    command += [*LAYOUT.get("test", "pytest").split(), *options]
+    if LAYOUT.get("database", "postgres") != "postgres":
         return show(*command)
     show("docker", "compose", "up", "--wait", "--quiet-pull", "db-test")
     try:
+        # Such a project's Compose file has this variable in the place of the host.
         show(*command, env={**os.environ, "DB_SERVICE": "db-test"})
     finally:
         run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
 
 
 def reset():
-    """Delete the database, and write a backup before."""
+    """Delete the database, after a backup."""
     must(*program("backup"))
     if mode() == "native":
         return native("reset")

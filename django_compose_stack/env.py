@@ -99,8 +99,7 @@ class Env(environ.FileAwareEnv):
 
     def names(self, var: str, pattern: str, expected: str) -> list[str]:
         """Read a comma-separated list, stripped, each item matching `pattern`; unset is the empty list."""
-        items = [item.strip() for item in self.get_value(var, default="").split(",")]
-        items = [item for item in items if item]
+        items = [item for item in map(str.strip, self.get_value(var, default="").split(",")) if item]
         for item in items:
             if not re.fullmatch(pattern, item):
                 raise InvalidVariable(var, f"has the item {item!r}", f"Expected {expected}, separated by commas")

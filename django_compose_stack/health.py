@@ -40,7 +40,7 @@ def migrations_state() -> str:
     return f"{len(unapplied)} unapplied, {unapplied[0]} first. Run: python manage.py migrate"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: Exception | str) -> str:
     return str(error).strip().partition("\n")[0]
 
 

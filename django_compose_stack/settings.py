@@ -1,6 +1,7 @@
 """What the stack adds to the settings of an existing project. `init` writes the module that uses it."""
 
 import os
+import re
 
 from django_compose_stack.host.project import ROOT as STACK_ROOT
 
@@ -23,7 +24,7 @@ MIDDLEWARE = [
     "django_compose_stack.middleware.StackMiddleware",
     "django_compose_stack.dashboard.middleware.DashboardMiddleware",
 ]
-POSTGRES = ("postgresql", "postgis", "psqlextra", "timescale", "cockroach")
+POSTGRES = "postgresql|postgis|psqlextra|timescale|cockroach"
 # Options of a connection to somewhere else.
 ELSEWHERE = {"passfile", "service", "sslcert", "sslkey", "sslmode", "sslrootcert", "target_session_attrs"}
 
@@ -38,13 +39,10 @@ def databases(found: dict) -> dict:
     if not host:
         return found
     server = {key: os.environ.get(f"POSTGRES_{key}", "") for key in ("HOST", "PORT", "USER", "PASSWORD")}
-    result = {name: here(entry, server) for name, entry in found.items() if is_postgres(entry)}
+    postgres = {name: entry for name, entry in found.items() if re.search(POSTGRES, entry.get("ENGINE", ""))}
+    result = {name: here(entry, server) for name, entry in postgres.items()}
     default = result.get("default") or {"ENGINE": "django.db.backends.postgresql", **server}
     return {**found, **result, "default": {**default, "NAME": os.environ.get("POSTGRES_DB", "")}}
-
-
-def is_postgres(entry: dict) -> bool:
-    return any(name in entry.get("ENGINE", "") for name in POSTGRES)
 
 
 def here(entry: dict, server: dict) -> dict:

@@ -1,17 +1,12 @@
-"""make share: opens the page to the local network, and prints its address there, as a QR code too.
+"""make share: opens the page to the local network, and prints its address there, also as a QR code."""
 
-Python 3.8 or newer, standard library only.
-"""
-
-import os
-import re
-
-from django_compose_stack.development import compose_files, native, url
+from django_compose_stack.development import native, up_with, url
+from django_compose_stack.host.apart import own_address
 from django_compose_stack.host.mode import mode
-from django_compose_stack.host.process import die, must, output
+from django_compose_stack.host.process import die, must
 from django_compose_stack.host.project import program
 
-# Laid over compose.yaml until `make up`. 127.0.0.1 stays published, and the address in the network comes to it.
+# 127.0.0.1 stays published; this adds the address in the network.
 OVERLAY = """\
 services:
   web:
@@ -24,23 +19,11 @@ services:
 """
 
 
-def own_address():
-    """Return this machine's address in its network. Exits where it seems to be in none."""
-    # 192.0.2.1 is nobody's: the route to it is the one to everywhere.
-    found = re.search(r" src ([0-9.]+)", output("ip", "-4", "route", "get", "192.0.2.1"))
-    if found:
-        return found[1]
-    # macOS has no ip.
-    interface = re.search(r"interface: (\S+)", output("route", "-n", "get", "default"))
-    address = output("ipconfig", "getifaddr", interface[1]) if interface else ""
-    if not address:
-        die("this machine seems to be in no network. If it is, name its address: make share LAN_ADDRESS=192.168.1.5")
-    return address
-
-
 def share(address=""):
     is_native = mode() == "native"
     address = address or own_address()
+    if not address:
+        die("this machine seems to be in no network. If it is, name its address: make share LAN_ADDRESS=192.168.1.5")
     if is_native:
         page = f"http://{address}:{url().rpartition(':')[2]}"
         native("stop", "web")
@@ -48,14 +31,11 @@ def share(address=""):
         native("up", WEB_HOST="0.0.0.0", SHARED_AT=address, ALLOWED_HOSTS=hosts, CSRF_TRUSTED_ORIGINS=page)
         qr = program("native", "segno")
     else:
-        # 0.0.0.0 in WEB_HOST would have that address already.
-        variables = {**os.environ, "WEB_HOST": "127.0.0.1", "LAN_ADDRESS": address}
-        up = ["docker", "compose", *compose_files(), "up", "--build", "--wait"]
-        must(*up, input=OVERLAY.encode(), env=variables)
+        # With WEB_HOST=0.0.0.0 the port of that address would be published twice.
+        up_with(OVERLAY, WEB_HOST="127.0.0.1", LAN_ADDRESS=address)
         page = f"http://{address}:{url().rpartition(':')[2]}"
         qr = ["docker", "compose", "exec", "-T", "web", "segno"]
-    print(
-        f"\nOpen to everyone in the local network, error pages with code and settings too:\n\n    {page}\n", flush=True
-    )
+    warning = "Open to everyone in the local network, error pages with code and settings too:"
+    print(f"\n{warning}\n\n    {page}\n", flush=True)
     must(*qr, "--compact", page)
     print("\nmake up closes it again.")

@@ -13,6 +13,7 @@ from django_compose_stack.dashboard import project_file
 from django_compose_stack.health import first_line, unapplied_migrations
 from django_compose_stack.host.project import COMPOSE
 
+OK, WARNING, BROKEN = "ok", "warning", "broken"
 TIMEOUT = 1.0  # seconds
 STATEMENT_TIMEOUT = 5000  # milliseconds; Postgres itself ends a query whose result nobody waits for
 
@@ -45,6 +46,10 @@ class Database(NamedTuple):
     facts: tuple[tuple[str, str], ...] = ()
     pending: tuple[str, ...] = ()
     trouble: str = ""
+
+    @property
+    def state(self) -> str:
+        return BROKEN if self.error or self.trouble else WARNING if self.pending else OK
 
 
 def within[T](seconds: float, work: Callable[[], T], otherwise: T) -> T:
@@ -128,4 +133,4 @@ def explain(message: str) -> dict[str, str]:
     for pattern, reason, fix in REASONS:
         if re.search(pattern, message):
             return {"reason": reason.format(**values), "fix": fix}
-    return {"reason": message.strip().partition("\n")[0], "fix": "make logs"}
+    return {"reason": first_line(message), "fix": "make logs"}

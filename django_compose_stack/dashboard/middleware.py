@@ -18,7 +18,7 @@ class DashboardMiddleware:
         if not request.path_info.startswith(OWN):
             return self.get_response(request)
         try:
-            match = resolve(f"/{request.path_info[len(OWN) :]}", "django_compose_stack.dashboard.paths")
+            match = resolve(f"/{request.path_info[len(OWN) :]}", "django_compose_stack.dashboard.urls")
             # The project's own CSRF middleware comes later, if it has one.
             return csrf_protect(match.func)(request, *match.args, **match.kwargs)
         except Http404:

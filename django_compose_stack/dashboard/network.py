@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from django_compose_stack.host.apart import own_address
+
 # The entrypoint of the development image. A file such as /.dockerenv exists in every container, even in one that
 # somebody uses like a machine.
 IN_CONTAINER = shutil.which("as-owner") is not None
@@ -38,7 +40,8 @@ def kind(name: str, address: str) -> str:
 def interfaces() -> list[Interface]:
     """Return the interfaces that have an address, IPv4 before IPv6, in the kernel's order."""
     if sys.platform != "linux":
-        return [Interface("lo0", "127.0.0.1", "loopback"), *(Interface("-", host, "physical") for host in outward())]
+        outer = [Interface("-", address, "physical") for address in filter(None, [own_address()])]
+        return [Interface("lo0", "127.0.0.1", "loopback"), *outer]
     pairs = [(name, address) for _, name in socket.if_nameindex() for address in ipv4_of(name)]
     with contextlib.suppress(OSError):
         for line in (PROC / "if_inet6").read_text().splitlines():
@@ -58,16 +61,6 @@ def ipv4_of(name: str) -> list[str]:
         except OSError:
             return []
     return [socket.inet_ntoa(answer[20:24])]
-
-
-def outward() -> list[str]:
-    """Return the address from which this machine reaches others, as a list; empty without a network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # A datagram socket sends nothing here.
-        except OSError:
-            return []
-        return [probe.getsockname()[0]]
 
 
 def decoded(digits: str) -> str:

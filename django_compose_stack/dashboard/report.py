@@ -8,6 +8,7 @@ from django.views.debug import ExceptionReporter as DjangoExceptionReporter
 
 from django_compose_stack.dashboard.database import look
 from django_compose_stack.dashboard.local import has_known_host, why_not_local
+from django_compose_stack.health import first_line
 
 UNDEFINED = {"42P01", "42703"}  # SQLSTATE of a missing table and of a missing column
 SQLITE_UNDEFINED = ("no such table", "no such column", "has no column named")
@@ -37,7 +38,7 @@ class ExceptionReporter(DjangoExceptionReporter):
     def pending_html(self, database):
         context = {
             "database": database,
-            "error": str(self.exc_value).partition("\n")[0],
+            "error": first_line(self.exc_value),
             # Not Django's own text: it prints local variables, and printing a queryset runs its query again.
             "traceback": "".join(traceback.format_exception(self.exc_value)),
             "not_local": why_not_local(self.request),
@@ -47,15 +48,14 @@ class ExceptionReporter(DjangoExceptionReporter):
         return render_to_string("stack/pending.html", context, self.request)
 
 
-class ReportMiddleware:
-    """Let the class above report errors of requests.
+def reported(get_response):
+    """Let the class above report the errors of requests.
 
     Not the setting DEFAULT_EXCEPTION_REPORTER: Django imports that while it configures logging, before apps are loaded.
     """
 
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
+    def middleware(request):
         request.exception_reporter_class = ExceptionReporter
-        return self.get_response(request)
+        return get_response(request)
+
+    return middleware

@@ -10,11 +10,10 @@ from django.http import HttpRequest
 from django.http.request import validate_host
 
 from django_compose_stack.dashboard import network, project_file
-from django_compose_stack.dashboard.database import Database
+from django_compose_stack.dashboard.database import OK, WARNING, Database
 from django_compose_stack.dashboard.local import LOCALHOST, is_loopback
 from django_compose_stack.host.project import DOCKERFILE
 
-OK, WARNING, BROKEN = "ok", "warning", "broken"
 OPEN, REFUSED, CLOSED = "open", "refused", "closed"
 
 
@@ -52,12 +51,6 @@ def shared(port: int) -> str:
     return f"{url(settings.SHARED_AT, outer)}/" if settings.SHARED_AT else ""
 
 
-def exposed() -> str:
-    """Return the port in the EXPOSE line of the Dockerfile; "" if there is none."""
-    found = re.search(r"^EXPOSE +(\S+)", project_file(DOCKERFILE), re.M)
-    return found[1] if found else ""
-
-
 def listens_text(listens: list[str], port: int) -> str:
     if set(listens) & network.EVERY:
         return f"{listens[0]}:{port}, every interface"
@@ -74,34 +67,30 @@ def chain(request: HttpRequest, listens: list[str], database: Database) -> list[
 
 
 def host_station(port: int) -> Station:
-    title, subtitle, host = "Your machine", "published port", settings.WEB_HOST
+    host, names = settings.WEB_HOST, filter(None, (settings.WEB_HOST, settings.SHARED_AT))
+    published = ("publishes", ", ".join(f"{name}:{settings.WEB_PORT}" for name in names))
+    facts = (published, ("leads to", f"port {port} of web"))
+    station = Station("Your machine", "published port", WARNING, "Open to the local network.", facts, "http")
     if not settings.WEB_PORT:
         reason = "Compose did not start this container. docker ps shows its address."
-        return Station(title, subtitle, WARNING, reason, (("publishes", "unknown inside the container"),))
-    published = ", ".join(f"{name}:{settings.WEB_PORT}" for name in (host, settings.SHARED_AT) if name)
-    facts = (("publishes", published), ("leads to", f"port {port} of web"))
+        return station._replace(reason=reason, facts=(("publishes", "unknown inside the container"),), link="")
     if settings.SHARED_AT:
-        return Station(title, subtitle, WARNING, "Open to the local network.", facts, "http", "make up closes it.")
+        return station._replace(fix="make up closes it.")
     if is_loopback(host):
-        return Station(title, subtitle, OK, "Open to this machine only.", facts, "http")
-    reason = "Open to the whole network; a firewall such as ufw does not protect it."
-    return Station(
-        title,
-        subtitle,
-        WARNING,
-        reason,
-        facts,
-        "http",
-        f"WEB_HOST={host} opens it. To close it: WEB_HOST=127.0.0.1 in .env, then make up.",
+        return station._replace(state=OK, reason="Open to this machine only.")
+    return station._replace(
+        reason="Open to the whole network; a firewall such as ufw does not protect it.",
+        fix=f"WEB_HOST={host} opens it. To close it: WEB_HOST=127.0.0.1 in .env, then make up.",
     )
 
 
 def web_station(port: int, listens: list[str]) -> Station:
     inside = [each for each in network.interfaces() if each.kind != "loopback"]
+    exposed = re.search(r"^EXPOSE +(\S+)", project_file(DOCKERFILE), re.M)
     facts = (
         ("listens on", listens_text(listens, port)),
         *((each.name, each.address) for each in inside),
-        ("EXPOSE", f"{exposed()}: a label that opens no port"),
+        ("EXPOSE", f"{exposed[1] if exposed else ''}: a label that opens no port"),
     )
     reached = any(network.is_open(each.address, listens) for each in inside)
     reason = (
@@ -119,28 +108,23 @@ def process_station(port: int, listens: list[str]) -> Station:
         ("process", str(os.getpid())),
         ("isolates", "Python packages, not the network"),
     )
-    if all(is_loopback(address) for address in listens):
-        return Station("runserver", "no container", OK, "It answers, to this machine only.", facts, "http")
-    fix = "make up closes it." if settings.SHARED_AT else ""
-    return Station("runserver", "no container", WARNING, "It answers, to the whole network.", facts, "http", fix)
+    is_local = all(is_loopback(address) for address in listens)
+    reason = f"It answers, to {'this machine only' if is_local else 'the whole network'}."
+    fix = "make up closes it." if settings.SHARED_AT and not is_local else ""
+    return Station("runserver", "no container", OK if is_local else WARNING, reason, facts, "http", fix)
 
 
 def database_station(database: Database) -> Station:
-    facts = (("address", database.where), *database.facts)
-    subtitle, link = database.label, "SQL"
     if database.error:
-        return Station("db", subtitle, BROKEN, database.reason, facts, link)
-    if database.trouble:
-        return Station("db", subtitle, BROKEN, "It answers; the migrations cannot be read.", facts, link)
-    if count := len(database.pending):
+        reason = database.reason
+    elif database.trouble:
+        reason = "It answers; the migrations cannot be read."
+    elif count := len(database.pending):
         reason = f"It answers; {count} unapplied migration{'s' if count > 1 else ''}."
-        return Station("db", subtitle, WARNING, reason, facts, link)
-    return Station("db", subtitle, OK, "It answers; all migrations are applied.", facts, link)
-
-
-def is_named(host: str) -> bool:
-    """Return whether Django accepts a host; with ALLOWED_HOSTS empty, it accepts localhost."""
-    return validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS or LOCALHOST)
+    else:
+        reason = "It answers; all migrations are applied."
+    facts = (("address", database.where), *database.facts)
+    return Station("db", database.label, database.state, reason, facts, "SQL")
 
 
 def addresses(port: int, listens: list[str]) -> list[Addresses]:
@@ -160,25 +144,22 @@ def published() -> list[Addresses]:
     if not port:
         why = "Compose did not start this container, so its address is unknown here. On your machine: docker ps"
         return [Addresses(place, (), CLOSED, why)]
-    loopback = (("loopback", url("127.0.0.1" if host in network.EVERY else host, port)),)
-    here = "compose.yaml publishes the port here. WEB_HOST and WEB_PORT change it."
+
+    def lan(names: list[str], state: str, why: str) -> Addresses:
+        return Addresses(place, tuple(("Wi-Fi, Ethernet", url(name, port)) for name in names), state, why)
+
+    here = (("loopback", url("127.0.0.1" if host in network.EVERY else host, port)),)
+    loopback = Addresses(place, here, OPEN, "compose.yaml publishes the port here. WEB_HOST and WEB_PORT change it.")
     if settings.SHARED_AT:
-        shared = (("Wi-Fi, Ethernet", url(settings.SHARED_AT, port)),)
-        return [
-            Addresses(place, loopback, OPEN, here),
-            Addresses(place, shared, OPEN, "make share opened it to the local network. make up closes it."),
-        ]
+        why = "make share opened it to the local network. make up closes it."
+        return [loopback, lan([settings.SHARED_AT], OPEN, why)]
     if is_loopback(host):
-        closed = f"compose.yaml publishes the port on {host} only. make share opens it to your phone."
-        return [
-            Addresses(place, loopback, OPEN, here),
-            Addresses(place, (("Wi-Fi, Ethernet", url("LAN-ADDRESS", port)),), CLOSED, closed),
-        ]
-    lan = f"compose.yaml publishes the port on {host}, which WEB_HOST names: open to the whole network."
+        why = f"compose.yaml publishes the port on {host} only. make share opens it to your phone."
+        return [loopback, lan(["LAN-ADDRESS"], CLOSED, why)]
+    why = f"compose.yaml publishes the port on {host}, which WEB_HOST names: open to the whole network."
     if host in network.EVERY:
-        others = [("Wi-Fi, Ethernet", url(name, port)) for name in named_hosts()]
-        return [Addresses(place, (*loopback, *others), OPEN, lan)]
-    return [Addresses(place, (("Wi-Fi, Ethernet", url(host, port)),), OPEN, lan)]
+        return [Addresses(place, (*here, *lan(named_hosts(), OPEN, why).pairs), OPEN, why)]
+    return [lan([host], OPEN, why)]
 
 
 def named_hosts() -> list[str]:
@@ -195,7 +176,9 @@ def state_of(each: network.Interface, listens: list[str]) -> tuple[str, str]:
             return CLOSED, "The server listens on 0.0.0.0: all IPv4 addresses, no IPv6."
         effect = "nothing outside this container can reach it" if inside else "make share opens the others"
         return CLOSED, f"The server listens on {' and '.join(listens) or 'another address'} only: {effect}."
-    if not is_named(each.address):
+    host = f"[{each.address}]" if ":" in each.address else each.address
+    # Django accepts localhost if ALLOWED_HOSTS is empty.
+    if not validate_host(host, settings.ALLOWED_HOSTS or LOCALHOST):
         return REFUSED, "The port is open, but the address is not in ALLOWED_HOSTS: Django answers 400."
     if each.kind == "loopback":
         where = "inside this container: its localhost is not your machine's" if inside else "on this machine"

@@ -26,14 +26,10 @@ class Variable(NamedTuple):
     warning: str = ""
 
 
-def lines_of_file() -> dict[str, dotenv.Reading]:
-    """Return the lines of .env by name, without empty values; empty if there is no such file."""
-    return {reading.name: reading for reading in dotenv.read(project_file(".env"), os.environ) if reading.django}
-
-
 def variables() -> list[Variable]:
     """Return the variables that the settings read, in their order, then the others that .env sets."""
-    lines, compose = lines_of_file(), project_file(COMPOSE)
+    compose = project_file(COMPOSE)
+    lines = {reading.name: reading for reading in dotenv.read(project_file(".env"), os.environ) if reading.django}
     found = [variable(name, value, lines.get(name), compose) for name, value in Env.values_read.items()]
     for name, reading in lines.items():
         if name not in Env.values_read:

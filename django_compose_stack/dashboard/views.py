@@ -9,9 +9,10 @@ from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
-from django_compose_stack.dashboard import network, qr, reloads, requests, stations, variables, versions
+from django_compose_stack.dashboard import network, reloads, requests, stations, variables, versions
 from django_compose_stack.dashboard.database import look
 from django_compose_stack.dashboard.local import development_only, why_not_local
 
@@ -37,7 +38,7 @@ def state(request: HttpRequest) -> dict[str, object]:
         "shared": stations.shared(port),
         "in_container": network.IN_CONTAINER,
         "not_local": why_not_local(request),
-        "qr": qr.svg(stations.shared(port)) if settings.SHARED_AT else "",
+        "qr": qr_code(stations.shared(port)) if settings.SHARED_AT else "",
         "requests": requests.recent(),
         "reloads": reloads.recent(itself, port),
         "variables": variables.variables(),
@@ -45,6 +46,16 @@ def state(request: HttpRequest) -> dict[str, object]:
         "packages": versions.packages(),
         "versions": [f"Python {platform.python_version()}", f"Django {django.get_version()}", database.label],
     }
+
+
+def qr_code(text: str) -> SafeString:
+    """Return a QR code as an SVG element; empty if segno, a development package, is not installed."""
+    try:
+        import segno
+    except ImportError:
+        return SafeString()
+    # Black on white in dark mode too: some cameras cannot read inverted codes.
+    return mark_safe(segno.make(text, micro=False).svg_inline(border=2, dark="#000", light="#fff", omitsize=True))
 
 
 @require_POST

@@ -1,7 +1,4 @@
-"""Backups: files in backups/, each with its checksum beside it.
-
-Python 3.8+, standard library only.
-"""
+"""Backups: files in backups/, each with its checksum beside it."""
 
 import hashlib
 import os
@@ -14,17 +11,12 @@ from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 
 CHUNK = 1 << 20  # bytes
-STALE = 86_400  # seconds without a byte, after which nobody writes that file any more
+STALE = 86_400  # seconds since the last byte, after which nobody is still writing the file
 NAME = re.compile(r"\d{4}-\d\d-\d\d-\d{6}\.dump")
 
 
 def stamp():
     return time.strftime("%Y-%m-%d-%H%M%S")
-
-
-def private(name, flags):
-    """Open a file that nobody else of this machine may read: all that the database holds is in it."""
-    return os.open(name, flags, 0o600)
 
 
 def shown(path):
@@ -40,7 +32,7 @@ def digest(path):
 
 
 def backup(server):
-    """Write a backup, look whether it can be read, and only then give it its name; return its path."""
+    """Write a backup, check that it can be read, and only then give it its name. Returns its path."""
     keep = os.environ.get("KEEP") or "14"
     if not re.fullmatch("[0-9]*[1-9][0-9]*", keep):
         raise Failure(f"KEEP has value {keep!r}. Expected how many backups to keep, 1 or more", "make backup KEEP=14")
@@ -48,14 +40,15 @@ def backup(server):
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         server.folder.mkdir(parents=True, exist_ok=True)
-        with open(part, "xb", opener=private) as file:
+        # Mode 0600: a dump holds everything.
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             dump = ["pg_dump", "--format=custom", "--username", server.user, server.database]
             if server.run(*dump, stdout=file).returncode:
                 raise Failure("pg_dump failed, see above; no backup was written", "make doctor")
             os.fsync(file.fileno())
         with part.open("rb") as file:
             server.output("pg_restore", "--list", stdin=file)
-        # The format of sha256sum, which can check it too.
+        # In the format of sha256sum, which can check it too.
         path.with_suffix(".dump.sha256").write_text(f"{digest(part)}  {path.name}\n")
         part.rename(path)
     except OSError as error:
@@ -63,7 +56,7 @@ def backup(server):
         raise Failure(problem, "see who owns that folder, and whether its disk has room: ls -ld, df") from error
     finally:
         part.unlink(missing_ok=True)
-    # A file that somebody gave a name of their own is theirs, and stays.
+    # Files with other names belong to somebody, and stay.
     before = [old for old in sorted(server.folder.glob("*.dump")) if NAME.fullmatch(old.name) and old != path]
     for old in before[: max(0, len(before) + 1 - int(keep))]:
         old.unlink()
@@ -76,7 +69,7 @@ def backup(server):
 
 
 def whole(name):
-    """Return the path of a backup; exit unless the file is the one that its checksum was made of."""
+    """Return the path of a backup. Raises Failure if the file does not have its checksum."""
     path = ROOT / Path(name).expanduser()
     if not path.is_file():
         raise Failure(f"there is no file {path}", "name one of: make backups")
@@ -84,9 +77,9 @@ def whole(name):
     if not checksum.is_file():
         names = [shlex.quote(str(name)) for name in (path.parent, path.name, checksum.name)]
         raise Failure(f"{path} has no checksum", "if you trust it: cd {} && sha256sum -- {} >{}".format(*names))
-    # sha256sum marks a name that it had to escape.
+    # sha256sum puts a backslash in front if it had to escape the name.
     wanted = checksum.read_text().partition(" ")[0].strip().lstrip("\\")
     if digest(path) != wanted:
-        problem = f"{path} is not what it was when it was written: its checksum differs from {checksum.name}"
-        raise Failure(problem, "take another of: make backups")
+        problem = f"{path} has changed since it was written: its checksum is not the one in {checksum.name}"
+        raise Failure(problem, "take another one of: make backups")
     return path

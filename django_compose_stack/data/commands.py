@@ -1,7 +1,4 @@
-"""Backups of the database, and what needs one, on the server of the mode: docker, native or production.
-
-Python 3.8+, standard library only.
-"""
+"""The commands for backups, restores, the password and upgrades, in each mode: docker, native, production."""
 
 import contextlib
 import signal
@@ -11,6 +8,7 @@ from django_compose_stack.data.backups import backup, shown, whole
 from django_compose_stack.data.restores import forget, kept, restore, undo
 from django_compose_stack.data.server import SERVERS, identifier, literal
 from django_compose_stack.data.upgrades import upgrade
+from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import Failure
 
 
@@ -25,7 +23,7 @@ def password(server):
     if not hasattr(server, "password"):
         problem = "without Docker the database has a password of its own, in .postgres/"
         raise Failure(problem, "none is needed in .env")
-    # Over the socket, which needs no password. By stdin, so that no list of processes shows it.
+    # Over the socket, which needs no password. By standard input, so that no list of processes shows it.
     server.sql(f"ALTER ROLE {identifier(server.user)} PASSWORD {literal(server.password())}")
     server.restart_web()
     print(f"{server.user} has the configured password now")
@@ -40,18 +38,18 @@ ACTIONS = {
     "db-password": password,
     "upgrade-db": upgrade,
 }
-# These run beside any other.
+# These only read, so they may run beside any other.
 READING = {"backup", "backups"}
 
 
-def main(mode, action, *words):
-    # A lost terminal, too, ends in what is to be done finally: what was stopped runs again, no half of a file stays.
+def main(action, *words):
+    # Let a closed terminal run the finally blocks too: they start again what was stopped, and remove partial files.
     for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
     if action == "restore":
-        # Before a server is started for a file that is not whole.
+        # Before a server is started for a damaged file.
         words = [whole(*words)]
-    server = SERVERS[mode]()
+    server = SERVERS[mode()]()
     with contextlib.nullcontext() if action in READING else server.changing(action):
         ACTIONS[action](server, *words)

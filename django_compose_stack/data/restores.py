@@ -1,7 +1,4 @@
-"""Restores: into a database beside the present one, which then takes its name.
-
-Python 3.9+, standard library only.
-"""
+"""Restores: a backup is loaded into a second database, which then takes the name of the present one."""
 
 import contextlib
 import subprocess
@@ -12,15 +9,15 @@ from django_compose_stack.data.backups import shown, stamp
 from django_compose_stack.data.server import identifier, literal
 from django_compose_stack.host.process import Failure
 
-PATIENCE = 10  # seconds
+READ_TIMEOUT = 10  # seconds, besides those for the size
 PAUSE = 0.1  # seconds
 RETURN = 90  # seconds for a server that died to answer again
 SLOWEST = 1_000_000  # bytes a second; reading alone takes a small part of that
-ENDLESS = "pg_restore comes to no end with it"
+ENDLESS = "pg_restore does not finish reading it"
 
 
 def migrations(server, database):
-    """Return what django_migrations of a database holds; None where there is no such table."""
+    """Return the rows of django_migrations, {"app.name"}; None if the database has no such table."""
     columns = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'"
     columns += " AND table_name = 'django_migrations' AND column_name IN ('app', 'name')"
     if server.sql(columns, database) != "2":
@@ -29,13 +26,13 @@ def migrations(server, database):
 
 
 def check_content(server, incoming):
-    """Return why a loaded database cannot be this project's; empty where it can.
+    """Return why a loaded database cannot be this project's; empty if it can.
 
-    Its migrations must be those of the present database, or fewer, or more: another project's are neither.
+    Its migrations must be those of the present database, or fewer, or more. Another project's are none of these.
     """
     found = migrations(server, incoming)
     if not found:
-        return "it has no migrations in it, so it is no database of a Django project"
+        return "it has no migrations, so it is not the database of a Django project"
     present = migrations(server, server.database)
     if present and not (found <= present or found >= present):
         strange = sorted(found - present)
@@ -44,11 +41,11 @@ def check_content(server, incoming):
 
 
 def unreadable(server, path):
-    """Return why pg_restore cannot read a backup to its end; empty where it can.
+    """Return why pg_restore cannot read a backup to its end; empty if it can.
 
-    Bounded, because it reads for ever where a damaged file says that a block is longer than what is compressed in it.
+    It has a time limit, because pg_restore reads for ever if a damaged file gives a block a wrong length.
     """
-    seconds = PATIENCE + path.stat().st_size // SLOWEST
+    seconds = READ_TIMEOUT + path.stat().st_size // SLOWEST
     words = [*server.bound(seconds), "pg_restore", "--file=/dev/null"]
     try:
         with path.open("rb") as file:
@@ -59,10 +56,10 @@ def unreadable(server, path):
 
 
 def restore(server, path):
-    """Load the backup, which `whole` has looked at, and make it the database; else leave all as it is."""
+    """Load a backup, which `whole` has checked, and make it the database. If that fails, nothing changes."""
     refused = f"{path} was not restored, and the database is as it was"
     if problem := unreadable(server, path):
-        raise Failure(f"{refused}:\n{problem}", "take another of: make backups")
+        raise Failure(f"{refused}:\n{problem}", "take another one of: make backups")
     incoming = f"{server.database}_incoming"
     server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
     server.sql(f"CREATE DATABASE {identifier(incoming)} TEMPLATE template0")
@@ -72,7 +69,7 @@ def restore(server, path):
             done = server.run(*words, "--dbname", incoming, stdin=file, stderr=subprocess.PIPE, text=True)
         problem = done.stderr.strip() if done.returncode else check_content(server, incoming)
         if problem:
-            raise Failure(f"{refused}:\n{problem}", "take another of: make backups")
+            raise Failure(f"{refused}:\n{problem}", "take another one of: make backups")
         server.sql("ANALYZE", incoming)
         before = swap(server, incoming)
     finally:
@@ -82,13 +79,13 @@ def restore(server, path):
 
 
 def swap(server, incoming):
-    """Make `incoming` the database, and return the name under which the one of now is kept.
+    """Make `incoming` the database, and return the name under which the present one is kept.
 
-    Both names change in one transaction: whatever dies meanwhile, both have changed or none has. From its first
-    statement on nobody can connect to the database; another session ends the connections that are there.
+    Both names change in one transaction: after a crash, both have changed or neither has. From its first statement on
+    nobody can connect to the database; a second session ends the connections that exist.
     """
     before = f"{server.database}_before_{stamp()}"
-    # A restore, and its undoing within the same second.
+    # If a restore is undone within the same second.
     while before in kept(server):
         before += "-2"
     name = identifier(server.database)
@@ -119,7 +116,7 @@ def swap(server, incoming):
 
 
 def is_kept(server, name):
-    """Say, once the server answers again, whether the exchange came to its end before the server's."""
+    """Return, once the server answers again, whether the names were exchanged before it crashed."""
     deadline = time.monotonic() + RETURN
     while True:
         try:

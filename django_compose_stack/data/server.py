@@ -1,15 +1,11 @@
-"""The databases that the data commands work on: without Docker, of compose.yaml, of compose.prod.yaml.
-
-Python 3.8+, standard library only.
-"""
+"""The servers that the data commands work on: native mode's, that of compose.yaml, that of compose.prod.yaml."""
 
 import contextlib
 import os
 import subprocess
 
-from django_compose_stack.host.compose import parse_config
 from django_compose_stack.host.lock import WAIT, held
-from django_compose_stack.host.process import Failure, must, output, run
+from django_compose_stack.host.process import Failure, must, must_output, output, parse_config, run
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
 from django_compose_stack.production import release, swarm
@@ -28,10 +24,12 @@ def inside(container):
 
 
 class Server:
-    """A server that runs, whose programs need no password.
+    """A running server, whose programs need no password.
 
-    prefix: the words before a command that make it run beside the server.
+    prefix: the words that make the command behind them run where the server runs.
     """
+
+    folder = ROOT / "backups"
 
     def __init__(self, prefix, user, database):
         self.prefix = prefix
@@ -42,15 +40,12 @@ class Server:
         return run(*self.prefix, *words, **options)
 
     def bound(self, seconds):
-        """Return the words that end a command after so many seconds, where ending `run` would leave it running."""
+        """Return the words that limit a command to some seconds, where it would outlive `run`."""
         return ()
 
     def output(self, *words, **options):
-        """Return what a command prints, stripped; exit with its error where it fails."""
-        done = self.run(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-        if done.returncode:
-            raise Failure(f"{words[0]} failed:\n{done.stderr.strip() or done.stdout.strip()}", "see its message above")
-        return done.stdout.strip()
+        """Return what a command prints, stripped. Raises Failure with its error if it fails."""
+        return must_output(f"{words[0]} failed", "see its message above", *self.prefix, *words, **options)
 
     def sql(self, statements, database="postgres"):
         """Run SQL, one statement after the other, and return the rows as psql -At prints them."""
@@ -68,19 +63,14 @@ class Server:
 
 
 def names(prefix, *variables):
-    """Return the values that variables have beside the server."""
+    """Return the values of variables where the server runs."""
     command = " ".join(f'"${name}"' for name in variables)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    done = run(*prefix, "sh", "-c", f"printf '%s\\n' {command}", text=True, **pipes)
-    if done.returncode:
-        raise Failure(f"the database cannot be asked for its names:\n{done.stderr.strip()}", "make doctor")
-    return done.stdout.splitlines()
+    problem = "cannot ask the database for the names of its user and itself"
+    return must_output(problem, "make doctor", *prefix, "sh", "-c", f"printf '%s\\n' {command}").splitlines()
 
 
 class Native(Server):
-    """The one of native mode, which says itself where it is."""
-
-    folder = ROOT / "backups"
+    """Native mode's."""
 
     def __init__(self):
         self.connect()
@@ -91,7 +81,7 @@ class Native(Server):
 
     @contextlib.contextmanager
     def changing(self, what):
-        """Hold the lock for a command that changes the database; exit where another command has it."""
+        """Hold the lock for a command that changes the database. Raises Failure if another command has it."""
         import fcntl  # Windows has none, and no native mode
 
         with (ROOT / ".native/data.lock").open("a") as file:
@@ -103,9 +93,8 @@ class Native(Server):
 
 
 class Docker(Server):
-    """The one of compose.yaml, started where it does not run."""
+    """That of compose.yaml, started if it does not run."""
 
-    folder = ROOT / "backups"
     was_up = False
 
     def __init__(self):
@@ -123,7 +112,7 @@ class Docker(Server):
         return ("timeout", "-s", "KILL", str(seconds))
 
     def changing(self, what):
-        """Hold the lock for a command that changes the database; exit where another command has it."""
+        """Hold the lock for a command that changes the database. Raises Failure if another command has it."""
         template = '{{index .Config.Labels "com.docker.compose.project"}} {{.Config.Image}}'
         return held(*output("docker", "inspect", "--format", template, self.container).split(), what)
 
@@ -134,7 +123,7 @@ class Docker(Server):
         return output("docker", "compose", *words)
 
     def password(self):
-        """Return the password that web uses from its next start on."""
+        """Return the password that web will use from its next start on."""
         services = parse_config(self.listed("config", "--format=json"))["services"]
         return services["db"]["environment"]["POSTGRES_PASSWORD"]
 
@@ -144,7 +133,7 @@ class Docker(Server):
         self.compose("stop", "web")
 
     def start_again(self, **variables):
-        """Start db, and web where it ran, as .env and the variables want them."""
+        """Start db, and web if it ran, with .env and these variables."""
         self.compose("up", "--detach", "--wait", "db", *(["web"] if self.was_up else []), **variables)
 
     def restart_web(self):
@@ -153,7 +142,7 @@ class Docker(Server):
 
 
 class Production(Docker):
-    """The one of compose.prod.yaml on this engine, Compose's or a stack's."""
+    """That of compose.prod.yaml on this engine, in Compose or in a stack."""
 
     def __init__(self):
         self.folder = ROOT / "backups" / production.stack()
@@ -188,7 +177,7 @@ class Production(Docker):
 
     def restart_web(self):
         if not swarm.serving():
-            # Made anew, because an editor may have put another file in the place of the mounted one.
+            # Created again, because an editor may have replaced the mounted file by another one.
             self.compose("rm", "--force", "--stop", "web")
         self.start_again()
 

@@ -1,22 +1,18 @@
-"""Another major version of Postgres: its data in the same volume, beside that of the version of now.
-
-Python 3.8+, standard library only.
-"""
+"""Moves to another major version of Postgres, whose data is in the same volume beside the present data."""
 
 import re
 import subprocess
 import sys
-import time
 
 from django_compose_stack.data.backups import backup, shown
 from django_compose_stack.data.server import Server, inside
 from django_compose_stack.host import dotfile
-from django_compose_stack.host.process import Failure, output, run, say
+from django_compose_stack.host.process import Failure, must_output, output, run, say, wait_until
 from django_compose_stack.host.project import ROOT
 
 START = 120  # seconds for a new server to accept connections
 VOLUME = "/var/lib/postgresql"
-MARK = f"{VOLUME}/upgrade"  # holds the version to which an upgrade is under way
+MARK = f"{VOLUME}/upgrade"  # holds the target version of the upgrade in progress
 
 
 def upgrade(server, major):
@@ -26,7 +22,7 @@ def upgrade(server, major):
     now = str(int(server.sql("SHOW server_version_num")) // 10000)
     unfinished = server.output("sh", "-c", f"cat {MARK} 2>/dev/null || true")
     if major == now == unfinished:
-        say(f"an upgrade to {major} was killed before its end: finishing it")
+        say(f"an upgrade to {major} was interrupted: finishing it")
         server.was_up = True
         return end(server, major)
     if not re.fullmatch("[0-9]+", major) or major == now:
@@ -36,19 +32,19 @@ def upgrade(server, major):
         )
     folder = f"{VOLUME}/{major}/docker"
     if unfinished == major and int(major) > int(now):
-        say(f"an upgrade to {major} was killed before its end: beginning it again")
+        say(f"an upgrade to {major} was interrupted: starting it again")
         server.output("rm", "-rf", folder)
     there = server.run("test", "-s", f"{folder}/PG_VERSION").returncode == 0
     if there and int(major) > int(now):
         remove = f"docker exec {server.container} rm -r {folder}"
-        raise Failure(f"{folder} holds data of an upgrade before", f"keep it, or, if nobody needs it: {remove}")
+        raise Failure(f"{folder} holds data of an earlier upgrade", f"keep it, or, if nobody needs it: {remove}")
     if not there and int(major) < int(now):
         raise Failure(f"there is no data of Postgres {major} to go back to", "make restore FILE=…")
     image = f"postgres:{major}"
     if not output("docker", "image", "inspect", image) and run("docker", "pull", image).returncode:
         raise Failure(f"there is no image {image}, see above", "name a version that the image has")
     try:
-        # What a killed upgrade leaves is told from what an earlier one has left on purpose by this file.
+        # This file tells what an interrupted upgrade leaves from what an earlier one has left on purpose.
         server.output("sh", "-c", f"echo {major} >{MARK}")
         server.stop_web()
         server.was_up = server.was_up or bool(unfinished)
@@ -57,7 +53,7 @@ def upgrade(server, major):
             load(server, path, image, folder)
         switch(server, now, major)
     except BaseException:
-        print(f"Nothing was changed: starting Postgres {now} and web again", file=sys.stderr)
+        print(f"Nothing has changed: starting Postgres {now} and web again", file=sys.stderr)
         end(server, now)
         raise
     if there:
@@ -67,7 +63,7 @@ def upgrade(server, major):
 
 
 def end(server, version):
-    """Start the database of that version, and web; from then on no upgrade is under way."""
+    """Start the database of that version, and web; from then on no upgrade is in progress."""
     server.start_again(POSTGRES_VERSION=version)
     server.connect()
     server.output("rm", "-f", MARK)
@@ -75,7 +71,6 @@ def end(server, version):
 
 def switch(server, now, major):
     env = ROOT / ".env"
-    env.touch()  # Where there is none, it is to hold this alone, and not the whole example.
     dotfile.set_variable(env, "POSTGRES_VERSION", major)
     try:
         end(server, major)
@@ -85,28 +80,27 @@ def switch(server, now, major):
 
 
 def load(server, path, image, folder):
-    """Fill a data folder of another version, in the same volume, and compare it with the present one."""
+    """Fill a data folder of another version, in the same volume, and compare it with the present data."""
     home = folder.rpartition("/")[0]
     part = f"{home}/part"
     template = '{{range .Mounts}}{{if eq .Destination "' + VOLUME + '"}}{{.Name}}{{end}}{{end}}'
     volume = docker("inspect", "--format", template, server.container)
-    # As the owner of the folder above, whoever this container's user is. Only that version's folder is mounted,
-    # because the image refuses to start where it sees data of another version.
+    # It belongs to the owner of the folder above, whoever the user of this container is. Only this folder is mounted,
+    # because the image refuses to start if it sees data of another version.
     server.output("sh", "-c", f"rm -rf {part} && mkdir -p {home} && chown --reference={VOLUME} {home}")
     mount = f"--mount=type=volume,source={volume},target={home},volume-subpath={home.rpartition('/')[2]}"
-    # The image wants a password; the role's own comes along with the roles.
+    # The image requires a password. The role gets its own together with the roles.
     values = {"PGDATA": part, "POSTGRES_USER": server.user, "POSTGRES_DB": server.database, "POSTGRES_PASSWORD": "none"}
     settings = [f"--env={name}={value}" for name, value in values.items()]
     container = f"{server.container[:12]}-upgrade"
-    name = f"--name={container}"
-    # One that was killed could not take its own away.
+    # A killed upgrade could not remove its container.
     remove = ["docker", "rm", "--force", "--volumes", container]
     output(*remove)
     try:
-        docker("run", "--detach", name, "--user=postgres", "--network=none", mount, *settings, image)
+        docker("run", "--detach", f"--name={container}", "--user=postgres", "--network=none", mount, *settings, image)
         new = Server(inside(container), server.user, server.database)
         await_start(new, container)
-        # The owner is there already, which is an error of no consequence.
+        # It fails for the owner, who is there already; that does not matter.
         roles = server.output("pg_dumpall", "--globals-only", "--username", server.user)
         new.run("psql", "-Xq", "--username", new.user, "--dbname=postgres", input=roles.encode(), capture_output=True)
         with path.open("rb") as file:
@@ -114,9 +108,9 @@ def load(server, path, image, folder):
         new.sql("ANALYZE", new.database)
         different = set(new.rows().items()) ^ set(server.rows().items())
         if different:
-            raise Failure(f"{image} has other numbers of rows: {sorted(different)}", "run this again")
+            raise Failure(f"numbers of rows differ in {image}: {sorted(different)}", "run this again")
         docker("stop", "--time=120", container)
-        # In one step, once all is in it, to where the image looks for it.
+        # In one step, once it is complete, to where the image looks for it.
         server.output("mv", part, folder)
     finally:
         output(*remove)
@@ -124,19 +118,18 @@ def load(server, path, image, folder):
 
 
 def docker(*words):
-    done = run("docker", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise Failure(f"docker {words[0]} failed:\n{done.stderr.strip()}", "see its message above")
-    return done.stdout.strip()
+    return must_output(f"docker {words[0]} failed", "see its message above", "docker", *words)
 
 
 def await_start(server, container):
-    """Wait until the server accepts connections; over TCP, because the image's first start has one on the socket."""
-    deadline = time.monotonic() + START
+    """Wait until the server accepts connections. Over TCP, because the image first starts one on the socket only."""
     ready = ["pg_isready", "--quiet", "--host=127.0.0.1", "--username", server.user]
-    while server.run(*ready, stderr=subprocess.DEVNULL).returncode:
-        ended = docker("inspect", "--format={{.State.Running}}", container) == "false"
-        if ended or time.monotonic() > deadline:
-            run("docker", "logs", "--tail=5", container, stdout=sys.stderr)
-            raise Failure("the new server did not start, see above", "run this again")
-        time.sleep(0.5)
+
+    def state():
+        if not server.run(*ready, stderr=subprocess.DEVNULL).returncode:
+            return "ready"
+        return "ended" if docker("inspect", "--format={{.State.Running}}", container) == "false" else ""
+
+    if wait_until(state, START, 0.5) != "ready":
+        run("docker", "logs", "--tail=5", container, stdout=sys.stderr)
+        raise Failure("the new server did not start, see above", "run this again")

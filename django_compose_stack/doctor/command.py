@@ -6,27 +6,33 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import ModuleType
 
 from django_compose_stack import doctor
-from django_compose_stack.doctor import containers, database, engine, env, files, lifetime, mounts, native, network
-from django_compose_stack.doctor.finding import Finding, NotFixed
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor import containers, database, engine, env, files, mounts, network, versions
+from django_compose_stack.doctor.stack import Finding, Findings, NotFixed, Stack
 from django_compose_stack.host.project import LAYOUT, ROOT
 
+
+def checks(*modules: ModuleType) -> list[Callable[[Stack], Findings]]:
+    """Return the functions of the modules that are called check_…, in their order."""
+    return [value for module in modules for name, value in vars(module).items() if name.startswith("check_")]
+
+
 # The engine comes first, because the other checks of Docker find nothing where none answers.
-DOCKER = (*engine.CHECKS, *containers.CHECKS, *mounts.CHECKS, *database.CHECKS)
-# The .env of a project that was there before the stack is read by the project's own means.
-ENV = (env.check_readable, env.check_overridden) if LAYOUT else env.CHECKS
-CHECKOUT = (*network.CHECKS, *files.CHECKS, *ENV, *native.CHECKS, *lifetime.CHECKS)
+DOCKER = checks(engine, containers, mounts, database)
+# A project that `init` added the stack to reads its .env in its own way.
+ENV = [env.check_readable, env.check_overridden] if LAYOUT else checks(env)
+CHECKOUT = [*checks(network, files), *ENV, *checks(versions)]
 
 
 def examine(stack: Stack) -> list[Finding]:
-    checks = (*(DOCKER if stack.uses_docker else ()), *CHECKOUT)
-    return [finding for check in checks for finding in guarded(check, stack)]
+    chosen = [*DOCKER, *CHECKOUT] if stack.uses_docker else CHECKOUT
+    return [finding for check in chosen for finding in guarded(check, stack)]
 
 
-def guarded(check: Callable[[Stack], Iterator[Finding]], stack: Stack) -> Iterator[Finding]:
+def guarded(check: Callable[[Stack], Findings], stack: Stack) -> Findings:
     """Run one check; turn an unexpected error into a finding, so that the other checks still run."""
     try:
         yield from check(stack)
@@ -41,20 +47,20 @@ def guarded(check: Callable[[Stack], Iterator[Finding]], stack: Stack) -> Iterat
 
 def fix(found: list[Finding]) -> list[str]:
     """Apply the fixes that lose nothing, each once. Returns what was done."""
-    done = []
-    seen = set()
+    done, fixes = [], {}
     for finding in found:
-        if finding.apply is None or finding.check in seen:
-            continue
-        seen.add(finding.check)
+        if finding.apply:
+            # The first fix of a check is for all of its findings.
+            fixes.setdefault(finding.check, finding.apply)
+    for check, apply in fixes.items():
         try:
-            done.append(finding.apply())
+            done.append(apply())
         except (NotFixed, OSError) as error:
-            print(f"Could not fix {finding.check}: {error}", file=sys.stderr)
+            print(f"Could not fix {check}: {error}", file=sys.stderr)
     return done
 
 
-def main(words: list[str]) -> int:
+def main(*words: str) -> int:
     parser = argparse.ArgumentParser(prog="python3 .stack doctor", description=doctor.__doc__)
     parser.add_argument("--fix", action="store_true", help="apply the fixes that cannot lose anything")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack, label
+from django_compose_stack.doctor.stack import Finding, Findings, Stack, in_new_container, label
 from django_compose_stack.host.process import TIMED_OUT, last_line
 from django_compose_stack.host.project import DOCKERFILE, LAYOUT
 
@@ -19,7 +17,7 @@ OVERLAY = "-"  # how Compose names a file that it read from standard input
 STOPPED = {0, 130, 137, 143}
 
 
-def check_configuration(stack: Stack) -> Iterator[Finding]:
+def check_configuration(stack: Stack) -> Findings:
     if stack.config or not stack.has_compose:
         return
     error = last_line(stack.run("docker", "compose", "config", "--quiet").stderr)
@@ -31,7 +29,7 @@ def check_configuration(stack: Stack) -> Iterator[Finding]:
     )
 
 
-def check_images(stack: Stack) -> Iterator[Finding]:
+def check_images(stack: Stack) -> Findings:
     """Look for base images that the engine does not have and cannot pull."""
     if not (stack.info and stack.config):
         return
@@ -54,7 +52,7 @@ def check_images(stack: Stack) -> Iterator[Finding]:
             )
 
 
-def check_name_clashes(stack: Stack) -> Iterator[Finding]:
+def check_name_clashes(stack: Stack) -> Findings:
     """Look for containers of the same project name that another folder created."""
     folders = {label(one, "project.working_dir") for one in stack.containers if not stack.is_own(one)}
     for folder in sorted(folders - {""}):
@@ -70,7 +68,7 @@ def check_name_clashes(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_states(stack: Stack) -> Iterator[Finding]:
+def check_states(stack: Stack) -> Findings:
     for container in filter(stack.is_own, stack.containers):
         state = container["State"]
         service = label(container, "service")
@@ -98,7 +96,7 @@ def check_states(stack: Stack) -> Iterator[Finding]:
             )
 
 
-def check_leftovers(stack: Stack) -> Iterator[Finding]:
+def check_leftovers(stack: Stack) -> Findings:
     """Look for stopped containers that nothing will start again. Running ones may be in use."""
     left = [
         container
@@ -123,7 +121,7 @@ def check_leftovers(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_image_age(stack: Stack) -> Iterator[Finding]:
+def check_image_age(stack: Stack) -> Findings:
     """Compare the image of web with the requirements and the Python version of this checkout."""
     name = stack.image_of("web")
     image = stack.image(name) if stack.info else None
@@ -139,29 +137,24 @@ def check_image_age(stack: Stack) -> Iterator[Finding]:
         return f"built {name}"
 
     lock = stack.root / "requirements/dev.txt"
-    inside = stack.try_in(name, "cat", f"/opt/venv/{lock.name}")
+    inside = stack.run(*in_new_container(name, "", "cat", f"/opt/venv/{lock.name}"))
     environment = dict(entry.split("=", 1) for entry in image["Config"].get("Env") or [])
     wanted = (build.get("args") or {}).get("PYTHON_VERSION", "")
     has = environment.get("PYTHON_VERSION", "")
     if inside.returncode == 0 and inside.stdout != lock.read_text():
-        yield Finding(
-            "image-requirements",
-            f"image {name} is outdated: {lock.name} has changed since it was built",
-            "Each new container installs the difference before it starts, and fails without a network.",
-            "docker compose build, or: make up",
-            apply,
-        )
+        check = "image-requirements"
+        problem = f"image {name} is outdated: {lock.name} has changed since it was built"
+        reason = "Each new container installs the difference before it starts, and fails without a network."
     elif has and wanted and not f"{has}.".startswith(f"{wanted}."):
-        yield Finding(
-            "image-python",
-            f"image {name} has Python {has}, but PYTHON_VERSION is {wanted}",
-            "The code runs on the wrong Python version.",
-            "docker compose build, or: make up",
-            apply,
-        )
+        check = "image-python"
+        problem = f"image {name} has Python {has}, but PYTHON_VERSION is {wanted}"
+        reason = "The code runs on the wrong Python version."
+    else:
+        return
+    yield Finding(check, problem, reason, "docker compose build, or: make up", apply)
 
 
-def check_configuration_age(stack: Stack) -> Iterator[Finding]:
+def check_configuration_age(stack: Stack) -> Findings:
     """Compare the running containers with the present .env and compose.yaml."""
     if LAYOUT:
         return  # With env_file, the hash that Compose prints is not the one of the containers that it makes.
@@ -181,14 +174,3 @@ def check_configuration_age(stack: Stack) -> Iterator[Finding]:
             "The change has no effect yet.",
             "make up",
         )
-
-
-CHECKS = (
-    check_configuration,
-    check_images,
-    check_name_clashes,
-    check_states,
-    check_leftovers,
-    check_image_age,
-    check_configuration_age,
-)

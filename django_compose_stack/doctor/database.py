@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from django_compose_stack.doctor.finding import Finding, NotFixed
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor.stack import Finding, Findings, NotFixed, Stack, in_new_container
 from django_compose_stack.host.process import last_line
 
 SERVICE = "db"
+# The image asks for no password on its socket and loopback address, only on its network address.
+NETWORK = '-h "$(hostname -i | cut -d" " -f1)"'
 
 
-def major(image: str) -> str:
-    """Return the major version in the name of a postgres image; empty if there is none."""
-    found = re.search(r":(\d+)", image)
-    return found[1] if found else ""
-
-
-def check_data_version(stack: Stack) -> Iterator[Finding]:
+def check_data_version(stack: Stack) -> Findings:
     """Compare the major version of the data in the volume with that of the image."""
     image = stack.image_of(SERVICE)
-    wanted = major(image)
+    wanted = (re.findall(r":(\d+)", image) or [""])[0]
     volume = (stack.config.get("volumes") or {}).get("db-data", {}).get("name", "")
     if not (stack.info and wanted and volume and stack.image(image)):
         return
     if stack.run("docker", "volume", "inspect", volume).returncode:
         return
     script = "cd /data && find . -maxdepth 3 -name PG_VERSION -exec sh -c 'echo $(cat $1) $1' - {} ';'"
-    listed = stack.try_in(image, "sh", "-c", script, mount=f"{volume}:/data:ro")
+    listed = stack.run(*in_new_container(image, f"{volume}:/data:ro", "sh", "-c", script))
     found = dict(line.split(maxsplit=1) for line in listed.stdout.splitlines() if " " in line)
     versions = sorted({key for key in found if key.isdigit()}, key=int)
     if not versions or f"./{wanted}/docker/PG_VERSION" in found.values():
@@ -41,7 +35,7 @@ def check_data_version(stack: Stack) -> Iterator[Finding]:
     )
 
 
-def check_login(stack: Stack) -> Iterator[Finding]:
+def check_login(stack: Stack) -> Findings:
     """Log in as web does, and find the reason if that fails."""
     container = stack.running(SERVICE)
     environment = stack.services.get("web", {}).get("environment") or {}
@@ -50,29 +44,30 @@ def check_login(stack: Stack) -> Iterator[Finding]:
     if not (container and user and database) or environment.get("DATABASE_URL"):
         return
 
-    def psql(*words: str, statement: str, host: str = "") -> str:
-        """Return the error of a statement; empty if it succeeds."""
-        # The image asks for no password on its socket and loopback address, only on its network address.
-        address = '-h "$(hostname -i | cut -d" " -f1)"' if host else ""
+    def psql(name: str, statement: str, address: str = "") -> str:
+        """Return the error of a statement in the database of that name; empty if it succeeds."""
         done = stack.run(
             *("docker", "exec", "--interactive", "--env=PGPASSWORD", "--env=PGCONNECT_TIMEOUT=5", container["Id"]),
-            *("sh", "-c", f'exec psql -qw {address} "$@"', "-", "--username", user, *words),
+            *("sh", "-c", f'exec psql -qw {address} "$@"', "-", "--username", user, f"--dbname={name}"),
             input=statement,
             env={**stack.environment, "PGPASSWORD": password},
         )
         return last_line(done.stderr) if done.returncode else ""
 
+    def change(name: str, statement: str) -> None:
+        # Over the socket, which needs no password.
+        if error := psql(name, statement):
+            raise NotFixed(error)
+
     def create() -> str:
-        raise_unless_empty(psql("--dbname=postgres", statement=f"CREATE DATABASE {quoted(database, chr(34))};"))
+        change("postgres", f"CREATE DATABASE {quoted(database, chr(34))};")
         return f"created the database {database}, empty"
 
     def alter() -> str:
-        # Over the socket, which needs no password.
-        role, text = quoted(user, '"'), quoted(password, "'")
-        raise_unless_empty(psql(f"--dbname={database}", statement=f"ALTER ROLE {role} PASSWORD {text};"))
+        change(database, f"ALTER ROLE {quoted(user, chr(34))} PASSWORD {quoted(password, chr(39))};")
         return f"set the password of role {user} to that of .env"
 
-    error = psql(f"--dbname={database}", statement="SELECT 1;")
+    error = psql(database, "SELECT 1;")
     if "role" in error and "does not exist" in error:
         yield Finding(
             "database-role",
@@ -88,9 +83,7 @@ def check_login(stack: Stack) -> Iterator[Finding]:
             f"Restore the old name in .env, or create it: docker compose exec db createdb -U {user} {database}",
             create,
         )
-    elif not error and "password authentication failed" in psql(
-        f"--dbname={database}", statement="SELECT 1;", host="network"
-    ):
+    elif not error and "password authentication failed" in psql(database, "SELECT 1;", NETWORK):
         yield Finding(
             "database-password",
             f"the database refuses the password of {user} in .env",
@@ -102,11 +95,3 @@ def check_login(stack: Stack) -> Iterator[Finding]:
 
 def quoted(text: str, mark: str) -> str:
     return mark + text.replace(mark, mark * 2) + mark
-
-
-def raise_unless_empty(error: str) -> None:
-    if error:
-        raise NotFixed(error)
-
-
-CHECKS = (check_data_version, check_login)

@@ -8,13 +8,11 @@ import re
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor.stack import Finding, Findings, Stack
 from django_compose_stack.host.masking import without_passwords
 from django_compose_stack.host.process import last_line
 
@@ -33,7 +31,7 @@ def version(text: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def check_engine(stack: Stack) -> Iterator[Finding]:
+def check_engine(stack: Stack) -> Findings:
     if stack.info:
         return
     if not stack.which("docker"):
@@ -55,7 +53,7 @@ def check_engine(stack: Stack) -> Iterator[Finding]:
     yield Finding("no-engine", f"no Docker engine answers: {error}", reason, fix)
 
 
-def check_versions(stack: Stack) -> Iterator[Finding]:
+def check_versions(stack: Stack) -> Findings:
     if stack.info and version(stack.info["ServerVersion"]) < OLDEST_ENGINE:
         yield Finding(
             "old-engine",
@@ -82,15 +80,12 @@ def check_versions(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_clock(stack: Stack) -> Iterator[Finding]:
+def check_clock(stack: Stack) -> Findings:
     text = stack.info.get("SystemTime", "")
     if not text:
         return
-    offset = re.search(r"([+-])(\d\d):?(\d\d)$", text)
-    east = timedelta(hours=int(offset[2]), minutes=int(offset[3])) if offset else timedelta()
-    there = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(
-        tzinfo=timezone(-east if offset and offset[1] == "-" else east)
-    )
+    zone = re.search(r"[+-]\d\d:?\d\d$", text)
+    there = datetime.strptime(text[:19] + (zone[0] if zone else "Z"), "%Y-%m-%dT%H:%M:%S%z")
     skew = there.timestamp() - time.time()
     # The engine's time is truncated to seconds, and was read a moment ago.
     if abs(skew) > SKEW:
@@ -102,7 +97,7 @@ def check_clock(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_architecture(stack: Stack) -> Iterator[Finding]:
+def check_architecture(stack: Stack) -> Findings:
     machine = stack.info.get("Architecture", "")
     machine = ARCHITECTURES.get(machine, machine)
     wanted = stack.environment.get("DOCKER_DEFAULT_PLATFORM", "")
@@ -126,7 +121,7 @@ def check_architecture(stack: Stack) -> Iterator[Finding]:
             )
 
 
-def check_proxies(stack: Stack) -> Iterator[Finding]:
+def check_proxies(stack: Stack) -> Findings:
     """Look for proxies that cut the engine off from its registry, or break the health check."""
     for name in ("HttpProxy", "HttpsProxy"):
         proxy = stack.info.get(name) or ""
@@ -172,7 +167,7 @@ def reachable(url: str) -> bool:
         return False
 
 
-def check_identity(stack: Stack) -> Iterator[Finding]:
+def check_identity(stack: Stack) -> Findings:
     """Check how the engine maps users: the owner of this folder must exist inside containers."""
     if os.name == "nt":
         return
@@ -191,6 +186,3 @@ def check_identity(stack: Stack) -> Iterator[Finding]:
             "Inside a container this folder belongs to nobody, so no process can write to it.",
             "Set userns_mode: host for web in compose.override.yaml, then: make up",
         )
-
-
-CHECKS = (check_engine, check_versions, check_clock, check_architecture, check_proxies, check_identity)

@@ -5,21 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
-from collections.abc import Iterator
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor.stack import Finding, Findings, Stack
 from django_compose_stack.host import dotenv, dotfile
 
 FALSE = {"false", "0", "no", "n", "off", "f"}
 NOT_OURS = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
 # Commands write these: an .env with no others is not a copy of .env.example.
-WRITTEN = {"COMPOSE_PROJECT_NAME", "POSTGRES_VERSION", "WEB_PORT"}
+WRITTEN = {"COMPOSE_PROJECT_NAME", "POSTGRES_VERSION", "SECRET_KEY", "WEB_PORT"}
 KEY_LENGTH = 50  # characters, as `manage.py check --deploy` requires
 PASSWORD_LENGTH = 12  # characters
 
 
-def check_readable(stack: Stack) -> Iterator[Finding]:
+def check_readable(stack: Stack) -> Findings:
     try:
         stack.env_file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -33,7 +31,7 @@ def check_readable(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_readings(stack: Stack) -> Iterator[Finding]:
+def check_readings(stack: Stack) -> Findings:
     wrong = dotenv.differences(stack.env_text, stack.environment)
     lines = {}
     for reading in dotenv.read(stack.env_text, stack.environment):
@@ -55,7 +53,7 @@ def check_readings(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_names(stack: Stack) -> Iterator[Finding]:
+def check_names(stack: Stack) -> Findings:
     """Compare the names of .env with those of .env.example."""
     if set(stack.env) <= WRITTEN:
         return
@@ -73,10 +71,11 @@ def check_names(stack: Stack) -> Iterator[Finding]:
             "Copy the lines from .env.example, or: make doctor FIX=1",
             append,
         )
+    files = [*stack.root.glob("compose*.y*ml"), *stack.root.glob("config/*.py")]
     for name in stack.env:
         if name in stack.example or name.startswith(NOT_OURS) or name.replace("_FILE", "") in stack.example:
             continue
-        if is_read(stack, name):
+        if any(re.search(rf"\b{re.escape(name)}\b", path.read_text(errors="replace")) for path in files):
             continue
         close = difflib.get_close_matches(name, stack.example, n=1)
         yield Finding(
@@ -87,13 +86,7 @@ def check_names(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def is_read(stack: Stack, name: str) -> bool:
-    """Return whether settings or a Compose file mention the variable."""
-    files = [*stack.root.glob("compose*.y*ml"), *stack.root.glob("config/*.py")]
-    return any(re.search(rf"\b{re.escape(name)}\b", path.read_text(errors="replace")) for path in files)
-
-
-def check_secrets(stack: Stack) -> Iterator[Finding]:
+def check_secrets(stack: Stack) -> Findings:
     """Check the secrets while DEBUG is off. Development has fixed secrets on purpose."""
     if stack.value("DEBUG").strip().lower() not in FALSE:
         return
@@ -124,7 +117,7 @@ def check_secrets(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_tracked(stack: Stack) -> Iterator[Finding]:
+def check_tracked(stack: Stack) -> Findings:
     if stack.env_file.exists() and stack.run("git", "ls-files", "--error-unmatch", ".env").returncode == 0:
         yield Finding(
             "env-tracked",
@@ -134,7 +127,7 @@ def check_tracked(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_overridden(stack: Stack) -> Iterator[Finding]:
+def check_overridden(stack: Stack) -> Findings:
     for name, value in stack.env.items():
         outside = stack.environment.get(name)
         if value and outside is not None and outside != value:
@@ -145,6 +138,3 @@ def check_overridden(stack: Stack) -> Iterator[Finding]:
                 "The environment wins, so an edit of .env has no effect.",
                 f"unset {name}",
             )
-
-
-CHECKS = (check_readable, check_readings, check_names, check_secrets, check_tracked, check_overridden)

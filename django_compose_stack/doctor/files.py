@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor.stack import Finding, Findings, Stack
 
 SKIPPED = {".git", ".venv", ".postgres", ".native", "node_modules", "__pycache__"}
 MAX_FILES = 50_000
@@ -21,18 +21,13 @@ FULL_DISK = (
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield the files and folders of the project, at most MAX_FILES."""
-    left = MAX_FILES
+    """Yield the files and folders of the project."""
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name not in SKIPPED]
-        for name in [*folders, *names]:
-            yield Path(folder, name)
-            left -= 1
-            if not left:
-                return
+        yield from (Path(folder, name) for name in [*folders, *names])
 
 
-def check_line_endings(stack: Stack) -> Iterator[Finding]:
+def check_line_endings(stack: Stack) -> Findings:
     """Check the files with scripts, which Linux starts by their first line."""
     paths = [stack.root / name for name in ("Dockerfile", "manage.py")]
     wrong = [path for path in paths if path.is_file() and b"\r\n" in path.read_bytes()]
@@ -52,11 +47,11 @@ def check_line_endings(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_owners(stack: Stack) -> Iterator[Finding]:
+def check_owners(stack: Stack) -> Findings:
     if os.name == "nt":
         return
     owner = stack.root.stat()
-    foreign = [path for path in files(stack.root) if path.lstat().st_uid != owner.st_uid]
+    foreign = [path for path in islice(files(stack.root), MAX_FILES) if path.lstat().st_uid != owner.st_uid]
 
     def apply() -> str:
         for path in foreign:
@@ -81,7 +76,7 @@ def check_owners(stack: Stack) -> Iterator[Finding]:
         )
 
 
-def check_space(stack: Stack) -> Iterator[Finding]:
+def check_space(stack: Stack) -> Findings:
     places = {"this folder": stack.root}
     engine = Path(stack.info.get("DockerRootDir") or "/nowhere")
     if engine.exists():
@@ -95,17 +90,10 @@ def check_space(stack: Stack) -> Iterator[Finding]:
             left = f"only {inodes.f_favail} more files can be created"
         else:
             continue
-        yield Finding(
-            "disk-full",
-            f"the disk of {place} ({path}) is full: {left}",
-            *FULL_DISK,
-        )
+        yield Finding("disk-full", f"the disk of {place} ({path}) is full: {left}", *FULL_DISK)
 
 
 def listed(stack: Stack, paths: list[Path]) -> str:
     """Return the names of up to three files, and the number of the others."""
     names = ", ".join(str(path.relative_to(stack.root)) for path in paths[:3])
     return names + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-
-
-CHECKS = (check_line_endings, check_owners, check_space)

@@ -6,12 +6,10 @@ import json
 import os
 import select
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 from django_compose_stack.doctor.files import FULL_DISK, SPACE
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor.stack import Finding, Findings, Stack, in_new_container
 from django_compose_stack.host.mode import ENGINE_TIMEOUT
 
 # Runs in the container. It prints that it watches, then, after one event or `wait` seconds, what it saw.
@@ -51,18 +49,10 @@ def probe(stack: Stack) -> dict[str, Any] | None:
     if not stack.info or stack.image(image) is None:
         return None
     marker = stack.root / f".doctor-{os.getpid()}"
-    command = (
-        *("docker", "run", "--rm", "--interactive", "--network=none", "--user=root", "--pull=never"),
-        *("--volume", f"{stack.root}:/app:ro,z", "--entrypoint=python", image, "-c", WATCH, marker.name, str(WAIT)),
-    )
-    process = subprocess.Popen(
-        command,
-        env=stack.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    mount = f"{stack.root}:/app:ro,z"
+    watch = in_new_container(image, mount, "python", "-c", WATCH, marker.name, str(WAIT))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(watch, env=stack.environment, text=True, **pipes)
     try:
         # readline alone would block forever if the container never starts.
         if not select.select([process.stdout], [], [], ENGINE_TIMEOUT)[0] or process.stdout.readline() != "watching\n":
@@ -78,7 +68,7 @@ def probe(stack: Stack) -> dict[str, Any] | None:
         marker.unlink(missing_ok=True)
 
 
-def check_mount(stack: Stack) -> Iterator[Finding]:
+def check_mount(stack: Stack) -> Findings:
     seen = probe(stack)
     if seen is None:
         return
@@ -113,11 +103,4 @@ def check_mount(stack: Stack) -> Iterator[Finding]:
             "Network shares stay slow",
         )
     if seen["free"] < SPACE:
-        yield Finding(
-            "engine-disk-full",
-            f"the engine's disk is full: {seen['free'] / 1e6:.0f} MB free",
-            *FULL_DISK,
-        )
-
-
-CHECKS = (check_mount,)
+        yield Finding("engine-disk-full", f"the engine's disk is full: {seen['free'] / 1e6:.0f} MB free", *FULL_DISK)

@@ -7,11 +7,9 @@ import ipaddress
 import os
 import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack, label
+from django_compose_stack.doctor.stack import Finding, Findings, Stack, label
 from django_compose_stack.host import dotfile
 from django_compose_stack.host.apart import USUAL, bind_error, free_port
 
@@ -21,17 +19,17 @@ POOLS = [
     *ipaddress.ip_network("192.168.0.0/16").subnets(new_prefix=20),
 ]
 ONE_PROGRAM = "Only one program can listen on a port, so the page cannot be published there."
-SERVER = "the server that native mode started in this folder"
 DOCKERS = re.compile(r"docker|br-|veth|lo$")
 
 
-def holding_process(stack: Stack, port: int) -> tuple[str, str] | None:
-    """Return pid and name of the process that listens on a TCP port; None if this user cannot see it."""
-    found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', stack.run("ss", "-Hltnp", f"sport = :{port}").stdout)
-    if found:
-        return found[2], found[1]
-    found = re.search(r"\np(\d+)\nc(.+)", "\n" + stack.run("lsof", "-nPFpc", f"-iTCP:{port}", "-sTCP:LISTEN").stdout)
-    return (found[1], found[2]) if found else None
+def holding_process(stack: Stack, port: int) -> str:
+    """Return a description of the process that listens on a TCP port, which this user may not be allowed to see."""
+    listed = stack.run("ss", "-Hltnp", f"sport = :{port}").stdout
+    found = re.search(r'users:\(\("(?P<name>[^"]+)",pid=(?P<pid>\d+)', listed)
+    if not found:
+        listed = stack.run("lsof", "-nPFpc", f"-iTCP:{port}", "-sTCP:LISTEN").stdout
+        found = re.search(r"^p(?P<pid>\d+)\nc(?P<name>.+)", listed, re.M)
+    return "process {pid} ({name})".format(**found.groupdict()) if found else "a process of another user"
 
 
 def publishing_container(stack: Stack, port: int) -> tuple[str, bool] | None:
@@ -62,40 +60,44 @@ def published(stack: Stack) -> list[tuple[str, int]]:
     ]
 
 
-def check_ports(stack: Stack) -> Iterator[Finding]:
+def check_ports(stack: Stack) -> Findings:
     for address, port in published(stack):
-        yield from check_port(stack, address, port)
+        yield from examine_port(stack, address, port)
 
 
-def check_port(stack: Stack, address: str, port: int) -> Iterator[Finding]:
+def examine_port(stack: Stack, address: str, port: int) -> Findings:
     """Check that the stack can listen there, or already does."""
-    problem = bind_error(address, port)
-    if problem == errno.EADDRNOTAVAIL:
+    error = bind_error(address, port)
+    if error == errno.EADDRNOTAVAIL:
         yield Finding(
             "address",
             f"WEB_HOST is {address}, which is not an address of this machine",
             "Nothing can listen there.",
             "WEB_HOST=127.0.0.1 in .env, then: make up. To list your addresses: ip -brief address (macOS: ifconfig)",
         )
-    if problem != errno.EADDRINUSE:
+    if error != errno.EADDRINUSE:
         return
     container = publishing_container(stack, port) if stack.info else None
     is_own_server = is_native_server(stack, port)
     if container[1] if container else is_own_server and stack.mode == "native":
         return
     if is_own_server:
-        yield Finding(
-            "port",
-            f"port {port} of {address} is taken by {SERVER}",
-            ONE_PROGRAM,
-            "make down MODE=native, then: make up",
-        )
+        problem = f"port {port} of {address} is taken by the server that native mode started in this folder"
+        yield Finding("port", problem, ONE_PROGRAM, "make down MODE=native, then: make up")
         return
-    process = None if container else holding_process(stack, port)
-    holder = (
-        container[0] if container else "process {} ({})".format(*process) if process else "a process of another user"
+    free = free_port(address, port)
+
+    def apply() -> str:
+        dotfile.set_variable(stack.env_file, "WEB_PORT", str(free))
+        return f"wrote WEB_PORT={free} to .env"
+
+    yield Finding(
+        "port",
+        f"port {port} of {address} is taken by {container[0] if container else holding_process(stack, port)}",
+        ONE_PROGRAM,
+        f"Stop it, or set WEB_PORT={free} in .env; then: make up",
+        None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else apply,
     )
-    yield taken(stack, address, port, holder)
 
 
 def is_native_server(stack: Stack, port: int) -> bool:
@@ -114,22 +116,6 @@ def is_native_server(stack: Stack, port: int) -> bool:
         return False
 
 
-def taken(stack: Stack, address: str, port: int, holder: str) -> Finding:
-    free = free_port(address, port)
-
-    def apply() -> str:
-        dotfile.set_variable(stack.env_file, "WEB_PORT", str(free))
-        return f"wrote WEB_PORT={free} to .env"
-
-    return Finding(
-        "port",
-        f"port {port} of {address} is taken by {holder}",
-        ONE_PROGRAM,
-        f"Stop it, or set WEB_PORT={free} in .env; then: make up",
-        None if free is None or "WEB_PORT" in stack.environment or str(port) != wanted_port(stack) else apply,
-    )
-
-
 def routes() -> list[tuple[str, ipaddress.IPv4Network]]:
     """Return interface and destination of each IPv4 route except the default; Linux only."""
     try:
@@ -146,7 +132,7 @@ def routes() -> list[tuple[str, ipaddress.IPv4Network]]:
     return found
 
 
-def check_subnets(stack: Stack) -> Iterator[Finding]:
+def check_subnets(stack: Stack) -> Findings:
     """Look for routes, of a VPN for instance, that overlap with the networks of containers."""
     if not stack.info:
         return
@@ -178,6 +164,3 @@ def overlap(stack: Stack, problem: str) -> Finding:
         "Leave that network, or give this stack another one. In compose.override.yaml: "
         f'networks: {{default: {{ipam: {{config: [{{subnet: "{free}"}}]}}}}}}; then: make down up',
     )
-
-
-CHECKS = (check_ports, check_subnets)

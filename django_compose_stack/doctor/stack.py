@@ -1,4 +1,4 @@
-"""What the checks look at: this checkout, its configuration, and what the engine says about both."""
+"""What each check gets, a Stack, and what it yields, Findings."""
 
 from __future__ import annotations
 
@@ -6,22 +6,43 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from django_compose_stack.doctor.finding import NotFixed
 from django_compose_stack.host import dotenv, mode
-from django_compose_stack.host.compose import parse_config
-from django_compose_stack.host.process import ask, last_line
+from django_compose_stack.host.process import ask, last_line, parse_config
+
+
+class Finding(NamedTuple):
+    """One problem.
+
+    check: a stable identifier for machines. problem and reason: sentences. fix: what to do, with the command.
+    apply: applies the fix and returns what it did, in the past tense; only where that cannot lose anything. It raises
+    NotFixed if it fails.
+    """
+
+    check: str
+    problem: str
+    reason: str
+    fix: str
+    apply: Callable[[], str] | None = None
+
+
+Findings = "collections.abc.Iterator[Finding]"  # A string, because Python 3.8 cannot subscript it.
+
+
+class NotFixed(Exception):
+    """A fix that failed; the text says why."""
 
 
 class Stack:
-    """One checkout, as seen from this machine. Each fact is read once, when a check first asks for it."""
+    """One checkout, its configuration and what the engine says about both. Each fact is read once, when asked for."""
 
     def __init__(self, root: Path, environment: Mapping[str, str] = os.environ):
         self.root = root
+        self.env_file = root / ".env"
         self.environment = environment
 
     def run(self, *command: str, timeout: float = mode.ENGINE_TIMEOUT, **options: Any) -> subprocess.CompletedProcess:
@@ -110,19 +131,6 @@ class Stack:
         """Return `docker image inspect` of an image; None if the engine does not have it."""
         return (self.json("docker", "image", "inspect", name) or [None])[0]
 
-    def try_in(self, image: str, *command: str, mount: str = "", **options: Any) -> subprocess.CompletedProcess:
-        """Run a command in a new container without network, which is removed afterwards."""
-        volume = ["--volume", mount] if mount else []
-        return self.run(
-            *("docker", "run", "--rm", "--interactive", "--network=none", "--user=root", "--pull=never"),
-            *(*volume, f"--entrypoint={command[0]}", image, *command[1:]),
-            **options,
-        )
-
-    @cached_property
-    def env_file(self) -> Path:
-        return self.root / ".env"
-
     @cached_property
     def env_text(self) -> str:
         """The text of .env; empty if it is missing or not text."""
@@ -145,6 +153,13 @@ class Stack:
     def value(self, name: str) -> str:
         """Return a variable as Compose resolves it: the environment, else .env; if empty, the example's default."""
         return self.environment.get(name, self.env.get(name)) or self.example.get(name, "")
+
+
+def in_new_container(image: str, mount: str, *command: str) -> list[str]:
+    """Return the words that run a command in a new container without network. mount: a --volume, or empty."""
+    words = ["docker", "run", "--rm", "--interactive", "--network=none", "--user=root", "--pull=never"]
+    words += ["--volume", mount] if mount else []
+    return [*words, f"--entrypoint={command[0]}", image, *command[1:]]
 
 
 def label(container: dict[str, Any], name: str) -> str:

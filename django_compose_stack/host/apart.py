@@ -1,7 +1,4 @@
-"""Keeps checkouts apart: each has its own port for the page, and its own name of the Compose project.
-
-Python 3.8 or newer, standard library only.
-"""
+"""Keeps checkouts apart: each has its own port for the page, and its own name of the Compose project."""
 
 import errno
 import os
@@ -37,6 +34,17 @@ def free_port(address, port, is_taken=lambda number: False):
     """
     numbers = range(port + 1, LAST + 1)
     return next((number for number in numbers if not bind_error(address, number) and not is_taken(number)), None)
+
+
+def own_address():
+    """Return the IPv4 address by which other machines reach this one; empty if it seems to be in no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nobody has this address: the route to it is the one to everywhere. A datagram socket sends nothing here.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        return probe.getsockname()[0]
 
 
 def setting(name):
@@ -87,7 +95,6 @@ def claim(has_engine):
 
 
 def write(name, value, reason):
-    ENV.touch()  # A new file contains only this variable, not all of .env.example.
     dotfile.set_variable(ENV, name, value)
     say(f"{reason}, so .env has {name}={value} from now on")
 

@@ -3,7 +3,7 @@
 Compose puts the file's values into containers, Django reads the file itself, and the two disagree about quotes,
 comments and `$`. A line that they read differently works in one place and fails in another, so it is refused.
 Compose's rules are those of its parser (https://github.com/compose-spec/compose-go/tree/main/dotenv), Django's those of
-django-environ's read_env; tests compare both readings with the real ones. Python 3.8 or newer, standard library only.
+django-environ's read_env; tests compare both readings with the real ones.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Edits .env line by line, and keeps all its other lines. Python 3.8 or newer, standard library only."""
+"""Edits .env line by line, and keeps all its other lines."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from django_compose_stack.host import dotenv
@@ -17,9 +16,8 @@ def assignment(name: str, value: str) -> str:
 
 
 def set_variable(path: Path, name: str, value: str) -> None:
-    """Set a variable in .env; if there is no such file, create it as a copy of .env.example."""
-    if not path.exists():
-        shutil.copyfile(path.with_name(".env.example"), path)
+    """Set a variable in .env. A new file has only this variable, not all of .env.example."""
+    path.touch()
     line = assignment(name, value)
     text, found = re.subn(
         rf"^(export\s+)?{name}\s*[=:].*$", lambda _: line, path.read_text(encoding="utf-8"), flags=re.M

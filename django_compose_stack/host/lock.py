@@ -1,7 +1,6 @@
-"""A lock on the engine, for everybody who uses it, from whichever machine.
+"""A lock on the engine, for everybody who uses it, from any machine.
 
-It is a container that ends with its input: with the process that holds the lock, however that ends. Python 3.8+,
-standard library only.
+It is a container that ends when its input closes: when the process that holds the lock ends, in any way.
 """
 
 import contextlib
@@ -19,9 +18,9 @@ FORMAT = '--format={{.State.Running}} {{index .Config.Labels "by"}}'
 
 @contextlib.contextmanager
 def held(owner, image, what):
-    """Hold the lock of `owner`, the project or the stack, for the command `what`; exit where another command has it.
+    """Hold the lock of `owner`, a project or a stack, for the command `what`. Raises Failure if another command has it.
 
-    image: one with a shell, which the engine has or can get.
+    image: one with a shell, which the engine has or can pull.
     """
     name = f"{owner}-lock"
     by = f"by {getpass.getuser()}@{socket.gethostname()} since {time.strftime('%H:%M:%S', time.gmtime())} UTC"
@@ -29,7 +28,7 @@ def held(owner, image, what):
     command += [f"--label=by=`{what}` of {owner} runs, {by}", image, "-c", "echo held; exec cat"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     for attempt in (1, 2):
-        # In a session of its own, because Control-C is for the command that holds the lock.
+        # In its own session, because Ctrl-C is for the command that holds the lock.
         holder = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes)
         if holder.stdout.readline() == b"held\n":
             break
@@ -37,10 +36,10 @@ def held(owner, image, what):
         is_running, _, who = output("docker", "inspect", FORMAT, name).partition(" ")
         if is_running == "true":
             raise Failure(who, WAIT)
-        # One that never started, or has just ended.
+        # It never started, or has just ended.
         output("docker", "rm", name)
         if attempt == 2:
-            raise Failure(f"the lock {name} cannot be had:\n{problem}", f"docker rm --force {name}")
+            raise Failure(f"cannot take the lock {name}:\n{problem}", f"docker rm --force {name}")
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Keeps passwords out of what is printed or shown. Python 3.8 or newer, standard library only."""
+"""Keeps passwords out of what is printed or shown."""
 
 import re
 

@@ -1,7 +1,4 @@
-"""How the stack runs here: "docker" where an engine answers, "native" where none does, else what MODE says.
-
-Python 3.8 or newer, standard library only.
-"""
+"""How the stack runs here: what MODE says, else "docker" if an engine answers, else "native"."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from functools import lru_cache
 from django_compose_stack.host.process import die, output
 
 MODES = ("docker", "native", "production")
-ENGINE_TIMEOUT = 30  # seconds; an engine that is slower than this counts as one that does not answer
+ENGINE_TIMEOUT = 30  # seconds; a slower engine counts as one that does not answer
 
 
 @lru_cache(maxsize=None)
@@ -24,14 +21,14 @@ def has_engine() -> bool:
 
 
 def is_inside(environment: Mapping[str, str] = os.environ) -> bool:
-    """Return whether this is the project's own web container, as in a terminal of a development container."""
+    """Return whether this is the web container of the project, as in a terminal of a development container."""
     return not environment.get("MODE") and bool(shutil.which("as-owner", path=environment.get("PATH", "")))
 
 
 def mode(environment: Mapping[str, str] = os.environ, has_engine: Callable[[], bool] = has_engine) -> str:
-    """Return the mode. Exits where MODE is none of the three.
+    """Return the mode. Exits if MODE is none of the three.
 
-    has_engine: called only where MODE is not set.
+    has_engine: called only if MODE is not set.
     """
     wanted = environment.get("MODE", "")
     if wanted and wanted not in MODES:

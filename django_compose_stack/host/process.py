@@ -1,8 +1,13 @@
-"""Runs other programs in the project's folder. Python 3.8 or newer, standard library only."""
+"""Runs other programs in the project's folder."""
 
+from __future__ import annotations
+
+import json
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from django_compose_stack.host.project import ROOT, compose_variables
@@ -34,14 +39,14 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess:
 
 
 def must(*command: str, **options: Any) -> None:
-    """Run a command that prints its own error; exit with its status where it fails."""
+    """Run a command that prints its own error. Exits with its status if it fails."""
     status = run(*command, **options).returncode
     if status:
         sys.exit(status)
 
 
 def show(*command: str, **options: Any) -> None:
-    """Print a command as one would type it, then run it as `must` does."""
+    """Print a command in the form to type it, then run it like `must`."""
     variables = compose_variables() if command[0] == "docker" else {}
     words = [*(f"{name}={value}" for name, value in variables.items()), *command]
     print("$", shlex.join(words), file=sys.stderr, flush=True)
@@ -49,7 +54,7 @@ def show(*command: str, **options: Any) -> None:
 
 
 def ask(*command: str, **options: Any) -> subprocess.CompletedProcess:
-    """Return the finished process, its output as text; one that cannot start or takes too long has failed."""
+    """Return the finished process, its output as text. One that cannot start or takes too long has failed."""
     if "input" not in options:
         options["stdin"] = options.get("stdin", subprocess.DEVNULL)
     try:
@@ -61,9 +66,33 @@ def ask(*command: str, **options: Any) -> subprocess.CompletedProcess:
 
 
 def output(*command: str, **options: Any) -> str:
-    """Return what a command prints, stripped; empty where it fails."""
+    """Return what a command prints, stripped; empty if it fails."""
     done = ask(*command, **options)
     return "" if done.returncode else done.stdout.strip()
+
+
+def must_output(problem: str, fix: str, *command: str, **options: Any) -> str:
+    """Return what a command prints, stripped. Raises Failure with its error if it fails."""
+    done = ask(*command, **options)
+    if done.returncode:
+        raise Failure(f"{problem}:\n{done.stderr.strip() or done.stdout.strip()}", fix)
+    return done.stdout.strip()
+
+
+def wait_until(done: Callable[[], Any], timeout: float, pause: float) -> Any:
+    """Call done() until it returns something true or `timeout` seconds have passed; return its last result."""
+    deadline = time.monotonic() + timeout
+    while not (result := done()) and time.monotonic() < deadline:
+        time.sleep(pause)
+    return result
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """Return what `docker compose config --format=json` printed as Compose understands it.
+
+    Its output is meant to be read by Compose again, so it doubles each dollar sign.
+    """
+    return json.loads(text.replace("$$", "$"))
 
 
 def last_line(text: str) -> str:

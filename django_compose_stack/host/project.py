@@ -1,7 +1,4 @@
-"""Where the project is and how it is laid out, and how to start this program again.
-
-Python 3.8 or newer, standard library only.
-"""
+"""Where the project is and how it is laid out, and how to start this program again."""
 
 from __future__ import annotations
 

@@ -44,14 +44,11 @@ class Variables:
             self.role = env.str("POSTGRES_USER", default="app")
             self.database = env.str("POSTGRES_DB", default="app")
             self.debug_is_set = bool(env.str("DEBUG", default=""))
-            self.host = env.str("WEB_HOST", default="127.0.0.1")
-            self.port = env.int("WEB_PORT", default=8000, low=1, high=65535)
+            host = env.str("WEB_HOST", default="127.0.0.1")
+            port = env.int("WEB_PORT", default=8000, low=1, high=65535)
         except InvalidVariable as error:
             sys.exit(f"stack: {error}")
-
-    @property
-    def address(self):
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def environment(self, server):
         """Return the environment of a command, with `server` running and prepared."""
@@ -70,7 +67,7 @@ class Variables:
         return result
 
 
-def run(words):
+def run(*words):
     """Replace this process by the command. Returns an exit status only if it cannot start."""
     environment = Variables().environment(postgres.development())
     os.chdir(ROOT)
@@ -89,17 +86,15 @@ def run_test(words):
         # The terminal sends Ctrl-C to the command too, which handles it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            command = subprocess.Popen(words, cwd=ROOT, env=environment, preexec_fn=restore_interrupt)
+            command = subprocess.Popen(
+                words, cwd=ROOT, env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+            )
         except OSError as error:
             return cannot_start(words[0], error)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: command.send_signal(number))
         status = command.wait()
     return status if status >= 0 else 128 - status
-
-
-def restore_interrupt():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def cannot_start(name, error):
@@ -116,36 +111,34 @@ def up():
     variables = Variables()
     environment = variables.environment(postgres.development())
     with one_at_a_time():
-        runs = web.running()
-        if runs and runs[1] != variables.address:
+        is_up = (web.running() or ("", ""))[1] == variables.address
+        if not is_up:
             web.stop()
-        if not web.running():
             web.start(variables.address, environment)
     web.wait(variables.address)
-    already = "Already running" if runs and runs[1] == variables.address else "Running"
-    print(f"{already} at {web.url(variables.address)}")
+    print(f"{'Already running' if is_up else 'Running'} at {web.url(variables.address)}")
 
 
 def stop(*services):
     with one_at_a_time():
-        if "web" in services:
+        if services != ("db",):
             web.stop()
-        if "db" in services:
+        if services != ("web",):
             postgres.development().stop()
 
 
 def restart(*services):
     stop(*services)
-    if "web" in services:
-        up()
-    else:
+    if services == ("db",):
         Variables().environment(postgres.development())
+    else:
+        up()
 
 
 def down():
     from django_compose_stack.native import testing
 
-    stop("db", "web")
+    stop()
     testing.sweep()
 
 
@@ -186,34 +179,24 @@ def url():
     print(web.url(runs[1] if runs else Variables().address))
 
 
-# Each command with its possible arguments.
-COMMANDS = {
-    "up": (up, ()),
-    "stop": (stop, ("db", "web")),
-    "restart": (restart, ("db", "web")),
-    "down": (down, ()),
-    "ps": (ps, ()),
-    "logs": (logs, ("-f", "db", "web")),
-    "url": (url, ()),
-    "reset": (reset, ()),
-}
+COMMANDS = {command.__name__: command for command in (up, stop, restart, down, ps, logs, url, reset)}
+SERVICES = ("db", "web")
+ARGUMENTS = {"stop": SERVICES, "restart": SERVICES, "logs": ("-f", *SERVICES)}
 
 
-def main(words):
-    """Run the command that `words` name, and return its exit status."""
-    if words[:1] == ["--test"] and words[1:]:
-        return run_test(words[1:])
-    if not words or words[0] in ("-h", "--help", "--test"):
-        asked = words[:1] in (["-h"], ["--help"])
-        print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
-    name, *arguments = words
+def main(name="", *arguments):
+    """Run a command, and return its exit status."""
+    if name == "--test" and arguments:
+        return run_test(arguments)
+    if name in ("", "-h", "--help", "--test"):
+        is_asked = name in ("-h", "--help")
+        print(USAGE, end="", file=sys.stdout if is_asked else sys.stderr)
+        return 0 if is_asked else 2
     if name not in COMMANDS:
-        return run(words)
-    command, known = COMMANDS[name]
-    unknown = [word for word in arguments if word not in known]
+        return run(name, *arguments)
+    unknown = [word for word in arguments if word not in ARGUMENTS.get(name, ())]
     if unknown:
         print(f"stack: {name}: unknown argument {unknown[0]!r}\n{USAGE}", end="", file=sys.stderr)
         return 2
-    command(*(arguments or (known if name in ("stop", "restart") else ())))
+    COMMANDS[name](*arguments)
     return 0

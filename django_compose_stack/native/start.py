@@ -21,46 +21,42 @@ FIXES = {
 }
 
 
-def main(words):
+def main(*words):
     """Run `words` in native mode, and return the exit status; commands.py lists the commands."""
     # Nothing here needs cleaning up, so Ctrl-C may end it anywhere, without a traceback. Python ignores SIGPIPE, and
     # the command would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if LAYOUT:
+        raise Failure("`init` added the stack to this project, which it runs in Docker only", "Start Docker")
     try:
-        if LAYOUT:
-            raise Failure("this project was there before the stack, which runs it in Docker alone", "Start Docker")
         if users.become_owner(ROOT):
             start_again(sys.executable, words)
         sys.dont_write_bytecode = False
-        if words[:1] and words[0] in INDEPENDENT:
-            from django_compose_stack.native import commands
-
-            return commands.main(words)
-        if not environment.is_current(sys.executable):
-            if os.environ.pop("NATIVE_MADE_ENVIRONMENT", None):
-                raise Failure(
-                    f"{environment.VENV} is new and does not work", f"rm -r '{environment.VENV}', then try again"
-                )
-            if not environment.is_promising():
-                environment.make()
-                os.environ["NATIVE_MADE_ENVIRONMENT"] = "1"
-            start_again(str(environment.PYTHON), words)
-        os.environ.pop("NATIVE_MADE_ENVIRONMENT", None)
-        # After this package, which may be in a wheel: no other copy of it must win.
-        sys.path[1:1] = [str(environment.site_packages())]
-
+        if not words or words[0] not in INDEPENDENT:
+            enter_environment(words)
         from django_compose_stack.native import commands
 
-        return commands.main(words)
-    except Failure as failure:
-        print(f"stack: {failure}", file=sys.stderr)
+        return commands.main(*words)
     except OSError as error:
         if error.errno not in FIXES:
             raise
-        print(f"stack: {error.filename or ROOT}: {error.strerror}. {FIXES[error.errno]}.", file=sys.stderr)
-    return 1
+        raise Failure(f"{error.filename or ROOT}: {error.strerror}", FIXES[error.errno]) from error
+
+
+def enter_environment(words):
+    """Go on if this is the Python of an up-to-date environment; else update it, and start again with its Python."""
+    is_new = os.environ.pop("NATIVE_MADE_ENVIRONMENT", None)
+    if not environment.is_current(sys.executable):
+        if is_new:
+            raise Failure(f"{environment.VENV} is new and does not work", f"rm -r '{environment.VENV}', then try again")
+        if not environment.is_promising():
+            environment.make()
+            os.environ["NATIVE_MADE_ENVIRONMENT"] = "1"
+        start_again(str(environment.PYTHON), words)
+    # After this package, which may be in a wheel: no other copy of it must win.
+    sys.path[1:1] = [str(environment.site_packages())]
 
 
 def start_again(python, words):

@@ -4,13 +4,11 @@ import errno
 import os
 import signal
 import socket
-import subprocess
-import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
-from django_compose_stack.host.process import Failure
+from django_compose_stack.host.process import Failure, wait_until
 from django_compose_stack.host.project import ROOT
-from django_compose_stack.native.common import STATE, is_locked, try_lock
+from django_compose_stack.native.common import STATE, is_locked, start_server, try_lock
 from django_compose_stack.native.environment import content
 
 # Locked as long as one process of the server lives. It contains the id of the first one, and the address.
@@ -41,22 +39,11 @@ def start(address, environment):
         # Its content is that of the last server, and would make the port look like this one's.
         os.ftruncate(lock, 0)
         refuse_taken(host, int(port))
-
-        def sign():
-            os.pwrite(lock, f"{os.getpid()} {address}\n".encode(), 0)
-
+        options = {"cwd": ROOT, "env": {**environment, "PYTHONUNBUFFERED": "1"}}
+        # The new process writes its own id.
+        options["preexec_fn"] = lambda: os.pwrite(lock, f"{os.getpid()} {address}\n".encode(), 0)
         with LOG.open("wb") as log:
-            subprocess.Popen(
-                ["python", "manage.py", "runserver", address],
-                cwd=ROOT,
-                env={**environment, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=[lock],
-                preexec_fn=sign,
-            )
+            start_server(["python", "manage.py", "runserver", address], lock, log, **options)
     finally:
         os.close(lock)
 
@@ -64,15 +51,15 @@ def start(address, environment):
 def refuse_taken(host, port):
     """Raise Failure if nothing can listen on the address, naming the process or container that holds it."""
     # Not at the top: servers can be stopped without the doctor.
-    from django_compose_stack.doctor.network import check_port
+    from django_compose_stack.doctor.network import examine_port
     from django_compose_stack.doctor.stack import Stack
 
+    address = host.strip("[]")
     try:
-        with socket.create_server((host.strip("[]"), port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-            return
+        socket.create_server((address, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            for finding in check_port(Stack(ROOT, {**os.environ, "MODE": "native"}), host.strip("[]"), port):
+            for finding in examine_port(Stack(ROOT, {**os.environ, "MODE": "native"}), address, port):
                 raise Failure(finding.problem, finding.fix) from None
         raise Failure(
             f"cannot listen on WEB_HOST {host!r}, WEB_PORT {port}: {error.strerror}",
@@ -85,44 +72,36 @@ def wait(address):
     import http.client
 
     host, _, port = url(address)[len("http://") :].rpartition(":")
-    deadline = time.monotonic() + ANSWER_TIMEOUT
-    state = f"does not answer after {ANSWER_TIMEOUT} seconds"
-    while time.monotonic() < deadline:
+
+    def state():
+        """Return what is known of the server; empty while it starts."""
         if not is_locked(LOCK):
-            state = "has ended"
-            break
+            return "has ended"
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ANSWER_TIMEOUT)
-        with suppress(OSError, http.client.HTTPException):
+        with closing(connection), suppress(OSError, http.client.HTTPException):
             connection.request("GET", "/healthz")
-            status = connection.getresponse().status
-            if status == 200:
-                return
-            state = f"runs, and answers /healthz with status {status}"
-            break
-        connection.close()
-        time.sleep(POLL)
-    lines = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
-    raise Failure(
-        f"the web server {state}. Last log lines:\n" + "\n".join(lines),
-        "Correct the error above, then: make up. The whole log: make logs",
-    )
+            return f"runs, and answers /healthz with status {connection.getresponse().status}"
+        return ""
+
+    found = wait_until(state, ANSWER_TIMEOUT, POLL) or f"does not answer after {ANSWER_TIMEOUT} seconds"
+    if not found.endswith(" 200"):
+        lines = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        raise Failure(
+            f"the web server {found}. Last log lines:\n" + "\n".join(lines),
+            "Correct the error above, then: make up. The whole log: make logs",
+        )
 
 
 def stop():
     """Stop the server, and return when none of its processes is left."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + STOP_TIMEOUT
         process = running()
         if not process:
             return
         # The lock proves that a process of this group lives, so no other group can have the id by now.
         with suppress(ProcessLookupError):
             os.killpg(int(process[0]), number)
-        while is_locked(LOCK):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(POLL)
-        else:
+        if wait_until(lambda: not is_locked(LOCK), STOP_TIMEOUT, POLL):
             return
     raise Failure(
         f"a process that the web server started still holds {LOCK}", f"Find it with: fuser '{LOCK}', then stop it"

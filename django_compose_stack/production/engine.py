@@ -1,24 +1,22 @@
-"""What the production commands share: production's variables, its secrets, ways to ask the engine.
+"""What the commands of production share: its variables, its secrets, ways to run programs with them.
 
-Python 3.8+, standard library only. DOCKER_HOST and Docker's contexts choose the engine.
+DOCKER_HOST and Docker's contexts choose the engine.
 """
 
 import functools
 import os
 import re
 import secrets
-import subprocess
 
 from django_compose_stack.host import process
-from django_compose_stack.host.compose import parse_config
 from django_compose_stack.host.lock import held
-from django_compose_stack.host.process import Failure, say
+from django_compose_stack.host.process import Failure, must_output, parse_config, say
 from django_compose_stack.host.project import ROOT
 
 FILE = "compose.prod.yaml"
 SECRETS = ROOT / "secrets"
 ADDRESSES = ("database_url", "email_url")
-NO_CERTIFICATE = "None yet, so HTTP alone. Put the {} here, in PEM, and run the command again.\n"
+NO_CERTIFICATE = "None yet: HTTP only. Put the {} here, in PEM, and run the command again.\n"
 
 
 def run(*command, **options):
@@ -37,13 +35,11 @@ def output(*command):
 def environment():
     """Return the variables for compose.prod.yaml: this process' own, those of .env, and what neither sets.
 
-    `docker stack deploy` reads no .env, so Compose is asked what it makes of it.
+    `docker stack deploy` reads no .env, so Compose is asked how it reads it.
     """
     command = ["docker", "compose", "-f", FILE, "config", "--environment"]
-    done = process.run(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise Failure(f"Compose cannot read its files:\n{done.stderr.strip()}", f"correct {FILE} or .env")
-    found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    printed = must_output("Compose cannot read its files", f"correct {FILE} or .env", *command)
+    found = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
     found.update(os.environ)
     defaults = {
         "HTTPS": "true" if has_certificate() else "false",
@@ -70,7 +66,7 @@ def model():
 
 
 def forget():
-    """Forget what Compose made of its files and of the environment, which have changed."""
+    """Forget how Compose read its files and the environment, which have changed."""
     environment.cache_clear()
     model.cache_clear()
 
@@ -81,7 +77,7 @@ def changing(what):
 
 
 def container(service):
-    """Return the id of a running container of the service, the stack's or Compose's; exit where there is none."""
+    """Return the id of a running container of a service, the stack's or Compose's. Raises Failure if there is none."""
     swarm = [f"com.docker.swarm.service.name={stack()}_{service}"]
     project = [f"com.docker.compose.project={stack()}", f"com.docker.compose.service={service}"]
     for labels in (swarm, project):
@@ -97,7 +93,7 @@ def has_certificate():
 
 
 def make_secrets():
-    """Make the files of secrets/ that are not there yet, and write the addresses with a password that .env has."""
+    """Create the missing files of secrets/, and write the addresses with a password that are in .env."""
     SECRETS.mkdir(mode=0o700, exist_ok=True)
     contents = {
         "postgres_password": secrets.token_urlsafe(24),
@@ -114,11 +110,10 @@ def make_secrets():
             path.write_text(given)
         elif not path.exists():
             path.write_text(content)
-            # Compose mounts the file itself, and the users in the containers are others; the folder keeps out
-            # everybody else of this machine.
+            # Other users read it, in the containers. The mode of the folder keeps out the others of this machine.
             path.chmod(0o644)
     if not has_certificate():
-        say(f"no certificate in {SECRETS.name}/tls_certificate: HTTP alone")
+        say(f"no certificate in {SECRETS.name}/tls_certificate: HTTP only")
 
 
 def address():

@@ -1,37 +1,21 @@
-"""Production's own files: they come into the project when production is first asked for, and are the project's then.
-
-Python 3.9+, standard library only.
-"""
+"""Writes the files of production into the project when it first needs them. Then they belong to the project."""
 
 import pkgutil
 
 from django_compose_stack.host.process import say
 from django_compose_stack.host.project import ROOT
 
-FILES = (
-    "compose.prod.yaml",
-    "gunicorn.conf.py",
-    "nginx/error.html",
-    "nginx/nginx.conf",
-    "nginx/plain.conf",
-    "nginx/site.conf",
-    "nginx/start",
-    "nginx/tls.conf",
-)
-
-
-def content(name):
-    """Return a file of production as this version of the package has it, from a folder or from within a wheel."""
-    return pkgutil.get_data("django_compose_stack.production", f"starter/{name}")
+NGINX = ("error.html", "nginx.conf", "plain.conf", "site.conf", "start", "tls.conf")
+FILES = ("compose.prod.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX))
 
 
 def bring():
-    """Write the files that make production, where there is no compose.prod.yaml yet; what is there stays as it is."""
+    """Write the missing files of production if there is no compose.prod.yaml yet."""
     if (ROOT / FILES[0]).exists():
         return
     for name in FILES:
         path = ROOT / name
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content(name))
+            path.write_bytes(pkgutil.get_data("django_compose_stack.scaffold", f"production/{name}"))
     say(f"wrote {', '.join(name for name in FILES if '/' not in name)} and nginx/. They are yours now: commit them")

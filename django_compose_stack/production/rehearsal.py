@@ -1,4 +1,4 @@
-"""compose.prod.yaml with Compose, as a rehearsal or on one host, and commands in what runs of production."""
+"""Production with Compose, as a rehearsal or on one host, and commands in the containers of production."""
 
 import subprocess
 import sys
@@ -20,10 +20,10 @@ from django_compose_stack.production.engine import (
 from django_compose_stack.production.files import bring
 from django_compose_stack.production.swarm import serving
 
-# Services that end, and what it means where they fail.
+# Services that end, and what to say if they fail.
 JOBS = {
     "migrate": "the migration failed, and web waits until it succeeds",
-    "nginx-files": "Nginx refuses its files, and goes on with those before",
+    "nginx-files": "Nginx refuses its files and keeps its previous ones",
 }
 
 
@@ -44,7 +44,7 @@ def up():
 
 def execute(service, *words):
     flags = ["--interactive", "--tty"] if sys.stdin.isatty() else ["--interactive"]
-    sys.exit(run("docker", "exec", *flags, container(service), *words).returncode)
+    must("docker", "exec", *flags, container(service), *words)
 
 
 def ps():
@@ -75,9 +75,5 @@ def restart(service):
         must(*compose("restart", service))
 
 
-def down():
-    must(*compose("down", "--remove-orphans"))
-
-
 def pass_on(*words):
-    sys.exit(run(*compose(*words)).returncode)
+    must(*compose(*words))

@@ -1,5 +1,6 @@
-"""Brings versions of compose.prod.yaml to the Swarm that the engine manages. See docs/production.md."""
+"""Deploys versions to the Swarm that the engine manages. See docs/production.md."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -40,7 +41,7 @@ def image(version):
 
 
 def versions():
-    """Return (when built, version) of each image of this project that the engine has, newest first."""
+    """Return (build time, version) of each image of this project that the engine has, newest first."""
     listed = output("docker", "image", "ls", "--format", "{{.CreatedAt}}\t{{.Tag}}", environment()["IMAGE"])
     return sorted((line.split("\t") for line in listed.splitlines()), key=lambda entry: entry[1], reverse=True)
 
@@ -48,13 +49,8 @@ def versions():
 # --- Before anything is changed
 
 
-def check_rehearsal():
-    if not serving() and output(*compose("ps", "--quiet")):
-        raise Failure(f"{stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
-
-
 def check_nginx():
-    """Exit where Nginx would not start with the files of nginx/ and secrets/; by stdin they reach any engine."""
+    """Raise Failure if Nginx would not start with nginx/ and secrets/. By standard input they reach any engine."""
     service = model()["services"]["nginx-files"]
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -72,7 +68,7 @@ def check_nginx():
 
 
 def new_version():
-    """Name a release: its time, which sorts, and its commit, and whether files differ from that."""
+    """Return the name of a new release: the time, which sorts, the commit, and whether files differ from it."""
     commit = output("git", "rev-parse", "--short", "HEAD") or "unknown"
     changed = output("git", "status", "--porcelain")
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{commit}{'-changed' if changed else ''}"
@@ -87,7 +83,7 @@ def build(version):
 
 
 def forget_old():
-    """Remove the images of old releases. What ended of them is removed first: the engine keeps each job's container."""
+    """Remove the images of old releases, and before that their ended containers: the engine keeps each job's."""
     for _, old in versions()[KEPT:]:
         ended = output("docker", "ps", "--all", "--quiet", "--filter=status=exited", f"--filter=ancestor={image(old)}")
         if ended:
@@ -96,7 +92,7 @@ def forget_old():
 
 
 def forget_unused():
-    """Remove the secrets and configs of former releases, which may be old passwords; the engine keeps what is used."""
+    """Remove the secrets and configs of earlier releases, such as old passwords. The engine keeps what is in use."""
     label = f"--filter=label=com.docker.stack.namespace={stack()}"
     for kind in ("secret", "config"):
         now = {entry["name"] for entry in named(f"{kind}s").values()}
@@ -108,7 +104,7 @@ def forget_unused():
 
 
 def named(kind):
-    """Return the secrets or configs by name, each called after its content, because a stack cannot change one."""
+    """Return the secrets or configs by name, with a digest of the content: a stack cannot change one of them."""
     entries = {}
     for name, entry in model()[kind].items():
         digest = hashlib.sha256(Path(entry["file"]).read_bytes()).hexdigest()[:12]
@@ -117,10 +113,10 @@ def named(kind):
 
 
 def stack_deploy(version, content, *files):
-    """Have the engine make the stack what the files say and, over them, the content, which is a Compose file's."""
+    """Deploy the stack of these Compose files, with the content, also of a Compose file, laid over them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "release.json"
-        # A Compose file doubles each $ that is one.
+        # Compose takes $$ for a dollar sign.
         path.write_text(json.dumps(content).replace("$", "$$"))
         options = [f"--compose-file={file}" for file in (*files, path)]
         command = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"]
@@ -128,9 +124,9 @@ def stack_deploy(version, content, *files):
 
 
 def migrate(version):
-    """Migrate with the new image, and what it is given now, while the old one serves; exit where that fails."""
+    """Migrate with the new image and its present settings, while the old one serves. Raises Failure if that fails."""
     service = {**model()["services"]["migrate"], "image": image(version)}
-    # Compose also prints what is not set, and a stack takes no null there.
+    # Compose also prints what is not set, and a stack refuses null.
     service = {name: value for name, value in service.items() if value is not None}
     alone = {"services": {"migrate": service}, "networks": model()["networks"], "secrets": named("secrets")}
     stack_deploy(version, alone)
@@ -141,22 +137,22 @@ def migrate(version):
 
 
 def history(version):
-    """Return the versions that served, newest first, as they are with this one: what it replaces or goes back to."""
+    """Return the versions that served, newest first, once this one does: a new one, or one to go back to."""
     known = inspect("web").get("Spec", {}).get("Labels", {}).get(HISTORY, "").split()
     now = serving()
     if version in known:
         return known
-    # What was rolled back from is left out, so that nobody rolls back to it.
+    # Without versions that were rolled back, so that nobody returns to them.
     return [version, *(known[known.index(now) :] if now in known else filter(None, [now]))][:KEPT]
 
 
 def release(version):
-    """Make the stack what compose.prod.yaml says, with that version; exit where a service does not come up."""
+    """Make the stack what compose.prod.yaml says, in that version. Raises Failure if a service does not start."""
     before = {name: inspect(name).get("UpdateStatus", {}).get("StartedAt") for name in SERVING}
     known = {task["ID"] for name in SERVING for task in tasks(name)}
     services = {
         "web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}},
-        # It has run by then. Where there is no stack yet, this is its one run.
+        # It has already run. If there is no stack yet, this is its only run.
         "migrate": {"deploy": {"replicas": 0 if serving() else 1}},
     }
     content = {"services": services, "configs": named("configs"), "secrets": named("secrets")}
@@ -166,23 +162,23 @@ def release(version):
         return [task for task in tasks(name) if task["ID"] not in known and task["Status"]["State"] in swarm.ENDED]
 
     def settled():
-        """Return (service, how it ended), the service None if all is well; None while it goes on."""
+        """Return (service, how it ended), (None, "") if all is well; None while the update runs."""
         for name in SERVING:
             update = inspect(name).get("UpdateStatus", {})
-            # It is absent before the engine begins, and stays so where nothing changes: is_up tells them apart.
+            # It is missing until the engine begins, and for good if nothing changes: is_up tells the two apart.
             if not update or update.get("StartedAt") == before[name]:
                 if len(failed(name)) >= TRIES:
-                    return name, "and the engine tries on"
+                    return name, "and the engine keeps trying"
             elif update["State"] in ("paused", "rollback_completed", "rollback_paused"):
                 return name, update["State"].replace("_", " ")
             elif update["State"] != "completed":
                 return None
         files = swarm.ended("nginx-files")
         if files and files["Status"]["State"] != "complete":
-            return "nginx-files", "and Nginx goes on with the files before"
+            return "nginx-files", "and Nginx keeps its previous files"
         return (None, "") if files and all(swarm.is_up(name) for name in SERVING) else None
 
-    name, outcome = wait(settled, f"{version} has not come up")
+    name, outcome = wait(settled, f"{version} did not start")
     if name:
         task = (failed(name) or tasks(name))[0]
         swarm.show_end(f"{name} of {version} did not become healthy", task)
@@ -193,13 +189,21 @@ def release(version):
     print(f"{version} serves at {address()}")
 
 
-def deploy():
+@contextlib.contextmanager
+def prepared(command):
+    """Check and make what a release needs, and hold the lock of this production."""
     bring()
     swarm.check()
-    check_rehearsal()
+    if not serving() and output(*compose("ps", "--quiet")):
+        raise Failure(f"{stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
     make_secrets()
-    with changing("deploy"):
+    with changing(command):
         check_nginx()
+        yield
+
+
+def deploy():
+    with prepared("deploy"):
         version = new_version()
         build(version)
         if serving():
@@ -209,13 +213,11 @@ def deploy():
 
 
 def rollback(version=None):
-    bring()
-    swarm.check()
-    check_rehearsal()
-    make_secrets()
-    with changing("rollback"):
-        check_nginx()
-        release(available(version or version_before()))
+    with prepared("rollback"):
+        version = version or version_before()
+        if not output("docker", "image", "inspect", image(version)):
+            raise Failure(f"there is no image {image(version)}", "name one of: make releases")
+        release(version)
 
 
 def version_before():
@@ -225,13 +227,6 @@ def version_before():
     if not older:
         raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
     return older[0]
-
-
-def available(version):
-    """Return the version; exit where the engine has no image of it."""
-    if not output("docker", "image", "inspect", image(version)):
-        raise Failure(f"there is no image {image(version)}", "name one of: make releases")
-    return version
 
 
 def show():

@@ -1,22 +1,18 @@
-"""What the Swarm says of the stack, and waiting for it.
-
-Python 3.8+, standard library only.
-"""
+"""Asks the Swarm about the stack, and waits for it."""
 
 import json
 import subprocess
 import sys
-import time
 
-from django_compose_stack.host.process import Failure
+from django_compose_stack.host.process import Failure, wait_until
 from django_compose_stack.production.engine import must, output, run, stack
 
 ENDED = ("complete", "failed", "rejected")
-PATIENCE = 960  # seconds for a migration, whose statements have 900, and for a release to come up
+TIMEOUT = 960  # seconds for a migration, whose statements have 900, and for a release to come up
 
 
 def check():
-    """Exit where the engine manages no Swarm; label the node for the database where none has the label yet."""
+    """Raise Failure if the engine manages no Swarm. Label the node for the database if no node has the label yet."""
     swarm = json.loads(output("docker", "info", "--format", "{{json .Swarm}}") or "{}")
     if not swarm.get("ControlAvailable"):
         raise Failure("this engine manages no Swarm, which a deploy needs, on one machine too", "docker swarm init")
@@ -26,7 +22,7 @@ def check():
 
 
 def inspect(service):
-    """Return what the engine knows of a service of the stack; empty where it is not there."""
+    """Return what the engine knows about a service of the stack; empty if there is no such service."""
     found = output("docker", "service", "inspect", f"{stack()}_{service}")
     return json.loads(found)[0] if found else {}
 
@@ -38,18 +34,14 @@ def tasks(service, *filters):
     return sorted(found, key=lambda task: task["CreatedAt"], reverse=True)
 
 
-def version_of(spec):
-    return spec["TaskTemplate"]["ContainerSpec"]["Image"].rpartition(":")[2]
-
-
 def serving():
-    """Return the version that web serves; None where no stack runs."""
+    """Return the version that web serves; None if no stack runs."""
     service = inspect("web")
-    return version_of(service["Spec"]) if service else None
+    return service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"].rpartition(":")[2] if service else None
 
 
 def is_up(name):
-    """Say whether a service runs as often as it should, and every task of it as it is specified now."""
+    """Return whether enough tasks of a service run, all of them as the service is specified now."""
 
     def essence(template):
         # A task's copy lacks the empty fields.
@@ -65,7 +57,7 @@ def is_up(name):
 
 
 def ended(job):
-    """Return a task of the last run of a job, one that failed if there is one; None while the run goes on."""
+    """Return a task of the last run of a job, a failed one if there is any; None until the run has ended."""
     iteration = inspect(job).get("JobStatus", {}).get("JobIteration")
     last = [task for task in tasks(job) if task.get("JobIteration") == iteration]
     if not last or any(task["Status"]["State"] not in ENDED for task in last):
@@ -74,18 +66,16 @@ def ended(job):
 
 
 def wait(done, problem):
-    """Call done() until it returns something true, and return that; exit with the problem after PATIENCE."""
-    deadline = time.monotonic() + PATIENCE
-    while not (result := done()):
-        if time.monotonic() > deadline:
-            raise Failure(f"{problem} within {PATIENCE} s", f"look at: docker stack ps --no-trunc {stack()}")
-        time.sleep(0.5)
+    """Call done() until it returns something true, and return that. Raises Failure with the problem after TIMEOUT."""
+    result = wait_until(done, TIMEOUT, 0.5)
+    if not result:
+        raise Failure(f"{problem} within {TIMEOUT} s", f"look at: docker stack ps --no-trunc {stack()}")
     return result
 
 
 def show_end(problem, task):
     """Print what went wrong, and the last log lines of the task."""
-    # A task that ends well when it is told to end has no error, though it was told so for its health.
+    # A task that was stopped because it was unhealthy, and ended well, has no error.
     reason = task["Status"].get("Err") or "it was unhealthy"
     print(f"stack: {problem}: {reason}. Last log lines:", file=sys.stderr)
     run("docker", "service", "logs", "--raw", "--tail=20", task["ID"], stdout=sys.stderr)

@@ -1,7 +1,4 @@
-"""Brings this version into a project: the part of an update that the new version does itself.
-
-Python 3.8 or newer, standard library only.
-"""
+"""Brings this version into a project: the part of an update that the new version does itself."""
 
 import io
 import os

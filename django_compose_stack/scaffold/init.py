@@ -17,7 +17,7 @@ USAGE = "python3 .stack init"
 LONGEST = 10  # lines of the user's own files that may change
 
 
-def main(words):
+def main(*words):
     """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(prog=USAGE, description="Add the stack to an existing Django project.")
     parser.add_argument("folder", metavar="DIR", help="the project: the folder to which Docker files belong")

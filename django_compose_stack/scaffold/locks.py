@@ -1,7 +1,4 @@
-"""The two wheels in lock files, written as `uv pip compile` with [tool.uv.sources] writes them.
-
-Python 3.8 or newer, standard library only.
-"""
+"""The two wheels in lock files, written as `uv pip compile` with [tool.uv.sources] writes them."""
 
 import hashlib
 import re

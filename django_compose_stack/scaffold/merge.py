@@ -1,7 +1,6 @@
 """What an update writes: nothing but a function of the project's last commit, the old wheels in it, and the new ones.
 
 So an update that was interrupted is told from a user's own change, and completed by running it again.
-Python 3.8 or newer, standard library only.
 """
 
 import configparser
@@ -20,6 +19,8 @@ STACK = "django_compose_stack"
 MANAGED = {
     f"{STACK}/starter/managed/": False,
     f"{STACK}/starter/debug/": True,
+    f"{STACK}/scaffold/production/": True,
+    # Where older versions have these files.
     f"{STACK}/production/starter/": True,
 }
 # Where a project has the first, it gets those that a new version adds to them.

@@ -1,7 +1,4 @@
-"""python3 .stack new DIR: makes a project, whole or not at all, and a git repository with its files staged.
-
-Python 3.8 or newer, standard library only.
-"""
+"""python3 .stack new DIR: makes a project, whole or not at all, and a git repository with its files staged."""
 
 import os
 import re

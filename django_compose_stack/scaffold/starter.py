@@ -1,7 +1,4 @@
-"""The files of a new project: the repository's own at its root, and in the wheel a copy of them.
-
-Python 3.8 or newer, standard library only.
-"""
+"""The files of a new project: the repository's own at its root, and in the wheel a copy of them."""
 
 import pkgutil
 from pathlib import Path

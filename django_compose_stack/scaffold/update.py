@@ -1,7 +1,4 @@
-"""python3 .stack update FROM: moves a project to another version of the stack. apply.py of that version does it.
-
-Python 3.8 or newer, standard library only.
-"""
+"""python3 .stack update FROM: moves a project to another version of the stack. apply.py of that version does it."""
 
 import shutil
 import sys

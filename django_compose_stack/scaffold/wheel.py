@@ -1,7 +1,7 @@
 """Builds the two wheels that a project carries in .stack/, the same bytes on every machine and with every Python.
 
 The archive is stored, not compressed: git then packs a new version as a small difference to the last one, and the
-program runs from it. Python 3.8 or newer, standard library only.
+program runs from it.
 """
 
 import base64
@@ -26,16 +26,9 @@ WHEEL = "Wheel-Version: 1.0\nGenerator: django-compose-stack\nRoot-Is-Purelib: t
 
 
 def build(destination):
-    """Write both wheels into a folder that exists, and return their paths, sorted.
-
-    Where this program runs from wheels, it copies those.
-    """
-    written = []
-    for name, content in sorted(contents().items()):
-        path = Path(destination) / name
-        path.write_bytes(content)
-        written.append(path)
-    return written
+    """Write both wheels into a folder that exists. Where this program runs from wheels, it copies those."""
+    for name, content in contents().items():
+        (Path(destination) / name).write_bytes(content)
 
 
 def contents():

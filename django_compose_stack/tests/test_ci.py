@@ -25,7 +25,7 @@ def test_images_of_the_stack_are_provided(checks):
 
 
 def test_compose_file_of_production_is_linted(checks):
-    assert ["--file=django_compose_stack/production/starter/compose.prod.yaml"] in checks["compose_files"]()
+    assert ["--file=django_compose_stack/scaffold/production/compose.prod.yaml"] in checks["compose_files"]()
 
 
 def test_needs_come_first_and_once(checks):

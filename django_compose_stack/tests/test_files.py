@@ -10,7 +10,7 @@ from django_compose_stack.cli import COMMANDS
 from django_compose_stack.scaffold import starter
 from django_compose_stack.tests import ROOT
 
-PRODUCTION = "django_compose_stack/production/starter/compose.prod.yaml"
+PRODUCTION = "django_compose_stack/scaffold/production/compose.prod.yaml"
 LOCKS = ["requirements.txt", *sorted(f"requirements/{path.name}" for path in (ROOT / "requirements").glob("*.txt"))]
 BROWSER_LOCK = "django_compose_stack/tests/browser/requirements.txt"
 # Commands of the program that no make target is named after: they take a command line of their own.

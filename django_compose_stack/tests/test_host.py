@@ -4,10 +4,9 @@ import sys
 
 import pytest
 
-from django_compose_stack.host.compose import parse_config
 from django_compose_stack.host.masking import is_secret, without_passwords
 from django_compose_stack.host.mode import mode
-from django_compose_stack.host.process import TIMED_OUT, ask, output
+from django_compose_stack.host.process import TIMED_OUT, ask, output, parse_config
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands.startapp import Command as StartappCommand
 
-APP_TEMPLATE = Path(__file__).parents[2] / "app_template"
+APP_TEMPLATE = Path(__file__).parents[2] / "scaffold/app"
 
 
 class Command(StartappCommand):

@@ -8,7 +8,7 @@ from django_compose_stack.dashboard import requests
 
 
 def record(path="/", respond=HttpResponse):
-    return requests.RequestsMiddleware(lambda request: respond())(RequestFactory().get(path))
+    return requests.recorded(lambda request: respond())(RequestFactory().get(path))
 
 
 @pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from apps.pages.models import Note
-from django_compose_stack.dashboard import network, qr, views
+from django_compose_stack.dashboard import network, views
 from django_compose_stack.dashboard.database import Database
 from django_compose_stack.tests.dashboard import urls
 
@@ -58,7 +58,7 @@ def test_shared_page_shows_its_address_a_qr_code_and_a_reminder(client, settings
     response = client.get("/_stack/", SERVER_PORT="8000")
 
     assert '<a href="http://192.168.1.5:8000/">' in response.text
-    assert qr.svg("http://192.168.1.5:8000/") in response.text
+    assert views.qr_code("http://192.168.1.5:8000/") in response.text
     assert "make up closes it." in words(response)
 
 
@@ -67,7 +67,7 @@ def test_page_that_is_not_shared_has_no_qr_code(client):
 
 
 def test_qr_code_has_no_style_that_the_policy_refuses():
-    drawn = qr.svg("http://192.168.1.5:8000/")
+    drawn = views.qr_code("http://192.168.1.5:8000/")
 
     assert drawn.startswith("<svg ")
     assert "style" not in drawn

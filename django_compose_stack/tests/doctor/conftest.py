@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from django_compose_stack.doctor import lifetime, mounts
+from django_compose_stack.doctor import mounts, versions
 from django_compose_stack.doctor.command import examine, fix
 from django_compose_stack.doctor.stack import Stack
 from django_compose_stack.tests import ROOT
@@ -83,7 +83,7 @@ class DoctorWithEngine(Doctor):
 
 @pytest.fixture(autouse=True)
 def long_before_any_end_of_life(monkeypatch):
-    monkeypatch.setattr(lifetime, "today", lambda: date(2026, 1, 1))
+    monkeypatch.setattr(versions, "today", lambda: date(2026, 1, 1))
 
 
 @pytest.fixture

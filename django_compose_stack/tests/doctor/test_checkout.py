@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from django_compose_stack.doctor import lifetime, network
+from django_compose_stack.doctor import network, versions
 from django_compose_stack.doctor.command import examine
 from django_compose_stack.native.common import try_lock
 from django_compose_stack.tests.doctor.conftest import ROOT, example, free_port, write_env
@@ -85,7 +85,7 @@ def test_server_that_native_mode_started_keeps_the_port_from_docker(bare, listen
     os.pwrite(lock, f"4711 127.0.0.1:{port}\n".encode(), 0)
     os.close(lock)
 
-    (found,) = network.check_port(bare.stack({"MODE": "docker"}), "127.0.0.1", int(port))
+    (found,) = network.examine_port(bare.stack({"MODE": "docker"}), "127.0.0.1", int(port))
 
     assert found.problem == f"port {port} of 127.0.0.1 is taken by the server that native mode started in this folder"
     assert found.fix == "make down MODE=native, then: make up"
@@ -121,7 +121,7 @@ def test_machine_with_neither_docker_nor_a_python_is_told(bare):
     ],
 )
 def test_image_that_gets_no_fixes_any_more_is_found(bare, monkeypatch, day, problems):
-    monkeypatch.setattr(lifetime, "today", lambda: day)
+    monkeypatch.setattr(versions, "today", lambda: day)
     variables = {"WEB_PORT": str(free_port())}
 
     assert [one.problem for one in examine(bare.stack(variables))] == problems
@@ -130,8 +130,8 @@ def test_image_that_gets_no_fixes_any_more_is_found(bare, monkeypatch, day, prob
 def test_lifetimes_of_what_this_stack_uses_are_known():
     env = (ROOT / ".env.example").read_text()
 
-    assert re.search(r"^PYTHON_VERSION=(.*)$", env, re.M)[1] in lifetime.PYTHON
-    assert re.search(r"^POSTGRES_VERSION=(.*)$", env, re.M)[1] in lifetime.POSTGRES
+    assert re.search(r"^PYTHON_VERSION=(.*)$", env, re.M)[1] in versions.PYTHON
+    assert re.search(r"^POSTGRES_VERSION=(.*)$", env, re.M)[1] in versions.POSTGRES
 
 
 def test_file_of_another_owner_is_found_and_given_back(bare):

@@ -152,7 +152,7 @@ FIXABLE = {
 
 
 @pytest.mark.parametrize(("breaks", "check", "did"), FIXABLE.values(), ids=list(FIXABLE))
-def test_fix_mends_env_and_the_next_run_is_clean(bare, breaks, check, did):
+def test_env_is_fixed_and_the_next_run_is_clean(bare, breaks, check, did):
     breaks(bare)
 
     assert list(bare.findings()) == [check]

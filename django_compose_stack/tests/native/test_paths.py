@@ -72,7 +72,7 @@ def test_read_only_checkout_is_told_and_runs_what_needs_no_change(checkout, moun
     message = checkout("true", status=1).stderr
     checkout.path = original
 
-    assert "Read-only file system. Native mode writes to .venv, .native and .postgres" in message
+    assert "Read-only file system.\nFix: Native mode writes to .venv, .native and .postgres" in message
     assert checkout.query("select v from kept") == "42"
 
 

@@ -131,8 +131,8 @@ def test_checkout_of_another_user_is_told(make_checkout):
     message = checkout("true", status=1).stderr
 
     assert message == (
-        f"stack: {checkout.path}/.native: Permission denied. "
-        "Native mode writes to .venv, .native and .postgres; run it as the owner of this folder.\n"
+        f"stack: {checkout.path}/.native: Permission denied.\n"
+        "Fix: Native mode writes to .venv, .native and .postgres; run it as the owner of this folder.\n"
     )
 
 

@@ -43,7 +43,7 @@ class Production(Checkout):
 
     def bring_files(self) -> None:
         """Write production's files, for a test that changes them before anything runs."""
-        shutil.copytree(ROOT / "django_compose_stack/production/starter", self.path, dirs_exist_ok=True)
+        shutil.copytree(ROOT / "django_compose_stack/scaffold/production", self.path, dirs_exist_ok=True)
 
     def replace(self, file: str, old: str, new: str) -> None:
         path = self.path / file

@@ -115,6 +115,6 @@ def test_password_of_an_address_is_a_secret_too(plain):
 
 def test_stack_starts_what_was_killed_again_at_once():
     """Swarm's own default is a pause of five seconds."""
-    text = (ROOT / "django_compose_stack/production/starter/compose.prod.yaml").read_text()
+    text = (ROOT / "django_compose_stack/scaffold/production/compose.prod.yaml").read_text()
 
     assert text.count("restart_policy: {condition: any, delay: 500ms}") == text.count("condition: any") == 3

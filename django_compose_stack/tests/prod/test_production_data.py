@@ -86,7 +86,7 @@ def test_upgrade_from_17_to_18_and_back(tmp_path, swarm, way):
         failed = production.make("upgrade-db", "MODE=production", "TO=18", check=False)
 
         assert failed.returncode != 0
-        assert "Nothing was changed: starting Postgres 17 and web again" in failed.stderr
+        assert "Nothing has changed: starting Postgres 17 and web again" in failed.stderr
         wait_for(lambda: "PostgreSQL 17" in production.request("/").body, "version 17")
         assert set(production.sql("SELECT text FROM pages_note").split()) == set(load.acknowledged)
         production.sql("ALTER TABLE pages_note DROP CONSTRAINT odd; DROP FUNCTION known")

@@ -175,7 +175,7 @@ def test_sound_files_of_nginx_are_taken_over_and_unsound_ones_refused(rehearsal)
 
         assert refused.returncode != 0
         assert 'unknown directive "nonsense"' in refused.stdout + refused.stderr
-        assert "Nginx refuses its files, and goes on with those before" in refused.stderr
+        assert "Nginx refuses its files and keeps its previous ones" in refused.stderr
         assert rehearsal.request("/readyz", tls=True).status == 410
     finally:
         path.write_text(sound)

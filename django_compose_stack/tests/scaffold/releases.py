@@ -51,27 +51,10 @@ def write(folder, wheels):
     return folder
 
 
-# Releases that are kept as they were, to update from. The older one was never published: its files differ as those of
-# an early version would.
+# Releases that are kept as they were, to update from. 0.9.0 was never published: its files differ as those of an early
+# version would, in their text, their names and their places in the wheel. It cannot be made from the sources of now.
 KEPT = Path(__file__).parent / "kept"
-EARLY = {
-    "starter/managed/.env.example": ("# Where `make share`", "# Only for the dashboard: where `make share`"),
-    "starter/managed/Dockerfile": ("EXPOSE 8000\n", ""),
-    "starter/managed/Makefile": (".DEFAULT_GOAL := help", ".DEFAULT_GOAL := up"),
-    "starter/managed/compose.yaml": ("restart: on-failure:3", "restart: on-failure:2"),
-    "starter/managed/justfile": b"up:\n    python3 .stack up\n",
-    "starter/managed/.gitattributes": None,
-    "scaffold/starter.py": ('".gitattributes",', '"justfile",'),
-    "production/starter/nginx/plain.conf": None,
-    "production/files.py": ('    "nginx/plain.conf",\n', ""),
-}
-
-
-def keep():
-    """Write the releases that are kept anew, from the sources of now."""
-    for version, edits in (("0.9.0", EARLY), ("1.0.0", ())):
-        write(KEPT / version, make(version, edits))
 
 
 if __name__ == "__main__":
-    keep()
+    write(KEPT / "1.0.0", make("1.0.0"))

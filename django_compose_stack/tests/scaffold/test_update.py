@@ -25,8 +25,8 @@ NEXT = {
     f"{MANAGED}justfile": b"up:\n    python3 .stack up\n",
     "starter/seeds/config/urls.py": ("urlpatterns = [", "# Another seed.\nurlpatterns = ["),
     "starter/debug/.vscode/launch.json": ('"port": 5678', '"port": 5679'),
-    "production/starter/nginx/plain.conf": b"# Another.\n",
-    "production/starter/nginx/gzip.conf": b"gzip on;\n",
+    "scaffold/production/nginx/plain.conf": b"# Another.\n",
+    "scaffold/production/nginx/gzip.conf": b"gzip on;\n",
 }
 OLD = [f".stack/{name}" for name in wheel.contents()]
 NEW = [name.replace("1.0.0", "1.1.0") for name in OLD]
@@ -99,7 +99,7 @@ def lived_in(project):
     project.write("apps/blog/models.py", "")
     (project.path / ".dockerignore").unlink()
     (project.path / ".gitattributes").write_text("* text=auto\n*.psd binary\n")
-    production = ROOT / "django_compose_stack/production/starter"
+    production = ROOT / "django_compose_stack/scaffold/production"
     shutil.copytree(production, project.path, dirs_exist_ok=True)
     (project.path / "nginx/error.html").unlink()
     project.replace("compose.prod.yaml", "max_connections=200", "max_connections=300")
@@ -133,7 +133,7 @@ def edited_lines():
     for name, edit in NEXT.items():
         if isinstance(edit, tuple):
             yield from (line for line in text_of(name).splitlines() if edit[0] in line)
-    yield from text_of("production/starter/nginx/plain.conf").splitlines()
+    yield from text_of("scaffold/production/nginx/plain.conf").splitlines()
 
 
 def text_of(name):

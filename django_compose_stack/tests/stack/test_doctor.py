@@ -101,7 +101,7 @@ def test_namesake_is_named_and_not_touched(stack, checkout):
     assert stack.page()
 
 
-def test_windows_line_ends_keep_web_from_starting_until_mended(checkout):
+def test_windows_line_ends_keep_web_from_starting_until_fixed(checkout):
     script = checkout.path / "Dockerfile"
     script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
     failed = checkout.make("up", check=False)

@@ -1,10 +1,11 @@
 """The Dockerfile without Compose."""
 
+import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from django_compose_stack.production import files
+from django_compose_stack.tests import ROOT
 from django_compose_stack.tests.stack.checkout import free_port, get, run, wait_for
 
 PRODUCTION = {"SECRET_KEY": "k" * 50, "ALLOWED_HOSTS": "127.0.0.1", "HTTPS": "false"}
@@ -25,9 +26,7 @@ def build(copies) -> Iterator[Callable[..., str]]:
     """A function from options of `docker build` to the tag it built, of a checkout with a secret in it."""
     checkout = copies()
     (checkout.path / ".env").write_text("SECRET_KEY=not-for-the-image\n")
-    for name in files.FILES:
-        (checkout.path / name).parent.mkdir(exist_ok=True)
-        (checkout.path / name).write_bytes(files.content(name))
+    shutil.copytree(ROOT / "django_compose_stack/scaffold/production", checkout.path, dirs_exist_ok=True)
     built = []
 
     def build(*options: str) -> str:

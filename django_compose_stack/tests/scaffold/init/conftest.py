@@ -17,7 +17,7 @@ def run(capsys):
 
     def run(root, *options):
         try:
-            status = init.main([str(root), *options])
+            status = init.main(str(root), *options)
         except Failure as failure:
             return 1, str(failure)
         return status, capsys.readouterr().out

@@ -1,16 +1,18 @@
-"""Check of the stack without Docker: a Python that is new enough."""
+"""Checks of the versions of Python and Postgres: new enough, and still supported."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
-from django_compose_stack.doctor.finding import Finding
-from django_compose_stack.doctor.stack import Stack
+from django_compose_stack.doctor.stack import Finding, Findings, Stack
 
 OLDEST = (3, 12)
 NEWEST = (3, 14)
+# https://devguide.python.org/versions/ and https://www.postgresql.org/support/versioning/: date of the last fix.
+PYTHON = {"3.12": date(2028, 10, 31), "3.13": date(2029, 10, 31), "3.14": date(2030, 10, 31)}
+POSTGRES = {"17": date(2029, 11, 8), "18": date(2030, 11, 14)}
 
 
 def pythons(stack: Stack) -> list[str]:
@@ -24,7 +26,7 @@ def pythons(stack: Stack) -> list[str]:
     return sorted(filter(None, found), key=lambda text: [int(part) for part in re.findall(r"\d+", text)])
 
 
-def check_python(stack: Stack) -> Iterator[Finding]:
+def check_python(stack: Stack) -> Findings:
     if stack.mode != "native" or stack.which("uv"):
         return
     found = pythons(stack)
@@ -37,4 +39,22 @@ def check_python(stack: Stack) -> Iterator[Finding]:
         )
 
 
-CHECKS = (check_python,)
+def today() -> date:
+    return date.today()
+
+
+def check_end_of_life(stack: Stack) -> Findings:
+    python = stack.value("PYTHON_VERSION")
+    postgres = stack.value("POSTGRES_VERSION")
+    ends = [
+        ("Python", python, PYTHON.get(python), "PYTHON_VERSION=3.14 in .env, then: make up"),
+        ("Postgres", postgres, POSTGRES.get(postgres), "make upgrade-db TO=…, with a newer version"),
+    ]
+    for name, version, end, fix in ends:
+        if end and end < today():
+            yield Finding(
+                "end-of-life",
+                f"{name} {version} has had no security fixes since {end}",
+                "Known vulnerabilities stay open, and some day its image can no longer install packages.",
+                fix,
+            )
