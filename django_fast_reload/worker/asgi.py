@@ -76,7 +76,7 @@ class AsgiServer(Server):
         self.state = ServerState()
         self.state.default_headers = self.config.encoded_headers
         self.accepting: set[asyncio.Task] = set()
-        self.has_debugger = False
+        self.is_ending = self.has_debugger = False
         self.limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2  # requests need descriptors too
 
     def run(self) -> None:
@@ -133,8 +133,8 @@ class AsgiServer(Server):
                 self.keep(self.loop.create_task(self.stop()))
 
     def has_room(self) -> bool:
-        """Leave connections with the supervisor while few descriptors are left."""
-        if self.unfinished() < self.limit:
+        """Leave connections with the supervisor while few descriptors are left, and this process goes on."""
+        if self.is_ending or len(self.state.connections) + len(self.accepting) < self.limit:
             return True
         self.loop.remove_reader(self.recorder.sock)
         self.loop.call_later(POLL, self.loop.add_reader, self.recorder.sock, self.on_readable)
@@ -198,6 +198,7 @@ class AsgiServer(Server):
         end = select.poll()
         end.register(self.recorder.sock, select.POLLRDHUP)
         end.poll()
+        self.is_ending = True  # The order itself may stand behind connections for which there was no room.
         is_reported = False
         while self.is_supervised():
             self.has_debugger = self.is_debugged()

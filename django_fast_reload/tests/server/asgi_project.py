@@ -44,7 +44,7 @@ async def lifespan(scope, receive, send):
 '''.lstrip()
 
 VIEWS = '''
-import asyncio, contextvars, os, threading, time
+import os, asyncio, contextvars, threading, time
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import Permission

@@ -55,6 +55,53 @@ def test_a_stream_of_events_ends_in_order(asgi_site):
     client.close()
 
 
+def test_many_websockets_with_unread_messages(asgi_site):
+    """Each is told, also those whose clients still send: the connection stays open until they have read the close."""
+    clients = [asgi_site.connect() for _ in range(100)]
+    for client in clients:
+        client.ask("hello")
+
+    asgi_site.edit("blog/views.py", '"0000"', '"0001"')
+    for client in clients:
+        for _ in range(20):
+            client.send("x" * 100)
+
+    for client in clients:
+        assert client.receive() == 1012
+        client.close()
+
+
+def test_more_websockets_than_there_is_room_for(fresh_asgi_site):
+    """Half of the descriptors are for connections; what comes then waits, for the new process too."""
+    site = fresh_asgi_site
+    site.start(command=["sh", "-c", 'ulimit -n 80; exec "$@"', "sh", site.python, "manage.py"])
+    clients = [site.connect() for _ in range(40)]
+    waiting = []
+    late = threading.Thread(target=lambda: waiting.append(site.get("/")))
+    late.start()
+    time.sleep(0.3)
+    assert waiting == []
+
+    site.edit("blog/views.py", '"0000"', '"0001"')
+
+    assert {client.receive() for client in clients} == {1012}
+    late.join(20)
+    assert waiting in ([(200, b"0000")], [(200, b"0001")])  # It was asked before the save.
+    assert site.get("/") == (200, b"0001")
+
+
+def test_a_client_that_goes(asgi_site):
+    """The generator of its events is closed, and nothing is in the log."""
+    size = len(asgi_site.log.read_text())
+    client = Events(asgi_site.port)
+    client.receive()
+
+    client.close()
+
+    asgi_site.until(lambda: "stream closed" in asgi_site.lifespan())
+    assert "Traceback" not in asgi_site.log.read_text()[size:]
+
+
 def test_requests_under_way_finish_on_the_old_code(asgi_site):
     client, answers = asgi_site.begin_slow(1)
     asgi_site.edit("blog/views.py", '"0000"', '"0001"')
