@@ -77,6 +77,7 @@ class AsgiServer(Server):
         self.state.default_headers = self.config.encoded_headers
         self.accepting: set[asyncio.Task] = set()
         self.is_ending = self.has_debugger = False
+        self.error: BaseException | None = None  # that ends this process
         self.limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2  # requests need descriptors too
 
     def run(self) -> None:
@@ -110,6 +111,8 @@ class AsgiServer(Server):
         threading.Thread(target=self.watch, daemon=True).start()
         self.loop.add_reader(self.recorder.sock, self.on_readable)
         self.loop.run_forever()
+        if self.error:
+            raise self.error
         sys.exit(0)
 
     def on_readable(self) -> None:
@@ -128,9 +131,16 @@ class AsgiServer(Server):
             elif isinstance(message, ipc.Current):
                 self.gate.on_answer()
             elif isinstance(message, ipc.Changed):
-                self.loop.run_in_executor(self.django, self.on_changed, message.files)
+                result = self.loop.run_in_executor(self.django, self.on_changed, message.files)
+                result.add_done_callback(self.check_result)
             elif isinstance(message, ipc.Stop):
                 self.keep(self.loop.create_task(self.stop()))
+
+    def check_result(self, future: asyncio.Future) -> None:
+        """End where a receiver failed, as by WSGI: the supervisor waits for its answer, and sees the end."""
+        if error := future.exception():
+            self.error = error
+            self.loop.stop()
 
     def has_room(self) -> bool:
         """Leave connections with the supervisor while few descriptors are left, and this process goes on."""

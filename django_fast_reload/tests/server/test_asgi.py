@@ -144,6 +144,23 @@ def test_a_lifespan_that_does_not_start_is_an_error_of_the_load(asgi_site, code,
     assert asgi_site.get("/") == (200, b"0000")
 
 
+def test_a_receiver_that_fails(asgi_site):
+    """Nobody waits for its answer for ever: the process ends, and another one answers."""
+    asgi_site.edit(
+        "blog/apps.py",
+        'name = "blog"',
+        'name = "blog"\n    def ready(self):\n        from django.utils.autoreload import file_changed\n'
+        "        file_changed.connect(fail, weak=False)\ndef fail(**kwargs):\n    raise ZeroDivisionError",
+    )
+    first = json.loads(asgi_site.text("/state"))["pid"]
+    time.sleep(1)  # A process that ends sooner is not started again.
+
+    asgi_site.write("templates/page.html", "<p>{{ word }} two</p>")
+
+    assert asgi_site.get("/page", timeout=10) == (200, b"<p>0000 two</p>")
+    assert json.loads(asgi_site.text("/state"))["pid"] != first
+
+
 def test_an_application_without_lifespan(fresh_asgi_site):
     """Django's own: the setting alone is enough."""
     site = fresh_asgi_site
