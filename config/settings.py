@@ -75,6 +75,8 @@ TEMPLATES = [
 WEB_REPLICAS = env.int("WEB_REPLICAS", default=1, low=1, high=1000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=0, high=1000) or min(os.cpu_count() or 1, 8)
 WEB_THREADS = 4
+# gthread for WSGI; asgi for ASGI_APPLICATION, or Django's own ASGI application.
+WORKER_CLASS = env.str("WORKER_CLASS", default="gthread")
 
 # DATABASE_URL, or the POSTGRES_* variables, or a file, so that manage.py works with nothing configured.
 if url := env.database("DATABASE_URL"):

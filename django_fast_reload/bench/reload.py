@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,11 +162,11 @@ def run_native(name: str, root: Path, python: Path, options) -> tuple[list[Resul
         idle = f"{(cpu(pids) - before) / QUIET:.2%} | {memory(pids):.0f} MB"
     finally:
         server.send_signal(signal.SIGINT)
-        try:
+        with suppress(subprocess.TimeoutExpired):  # Some wait for streams that have no end.
             server.wait(20)
-        finally:
-            for pid in family(server.pid):
-                os.kill(pid, signal.SIGKILL)
+        for pid in family(server.pid):
+            os.kill(pid, signal.SIGKILL)
+        server.wait()
     return results, idle
 
 

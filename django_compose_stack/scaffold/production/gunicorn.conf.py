@@ -2,12 +2,14 @@
 
 import gc
 import json
+import os
 import sys
 from pathlib import Path
 
 from gunicorn.glogging import Logger
 
 sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django_compose_stack.env import InvalidVariable
 
@@ -29,18 +31,26 @@ class JsonLogger(Logger):
             "client": environ.get("HTTP_X_REAL_IP", environ.get("REMOTE_ADDR")),
             "method": environ["REQUEST_METHOD"],
             "path": environ["RAW_URI"],
-            "status": int(resp.status.split()[0]),
+            "status": int(str(resp.status).split()[0]),
             "bytes": resp.sent,
-            "ms": round(request_time.total_seconds() * 1000, 1),
+            "ms": round(request_time.seconds * 1000 + request_time.microseconds / 1000, 1),
         }
         self.access_log.info("%s", json.dumps(entry))
 
 
+# gthread serves WSGI. Each other one serves ASGI; "asgi" is Gunicorn's own, with an orderly end of its streams.
+worker_class = getattr(settings, "WORKER_CLASS", "gthread")
 wsgi_app = "config.wsgi"
+threads = settings.WEB_THREADS
+if worker_class != "gthread":
+    threads = 1
+    wsgi_app = "django.core.asgi:get_asgi_application()"
+    if path := getattr(settings, "ASGI_APPLICATION", None):
+        wsgi_app = ":".join(path.rsplit(".", 1))
+if worker_class == "asgi":
+    worker_class = "django_compose_stack.asgi.Worker"
 bind = "0.0.0.0:8000"
 workers = settings.WEB_CONCURRENCY
-worker_class = "gthread"
-threads = settings.WEB_THREADS
 # One copy of the code in memory for all workers.
 preload_app = True
 # A worker touches a file there to show that it lives, and a disk may block (gunicorn#1863).
