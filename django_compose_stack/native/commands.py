@@ -12,7 +12,7 @@ from django_compose_stack.host import apart
 from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.native import postgres, web
-from django_compose_stack.native.common import STATE, one_at_a_time
+from django_compose_stack.native.common import STATE, one_at_a_time, one_checkout_at_a_time
 from django_compose_stack.native.environment import LOCK, VENV, remove
 
 USAGE = """\
@@ -105,18 +105,19 @@ def cannot_start(name, error):
 
 
 def up():
-    if not web.running() and not apart.setting("WEB_PORT"):
+    is_chosen = bool(apart.setting("WEB_PORT"))
+    environment = Variables().environment(postgres.development())
+    with one_checkout_at_a_time():
         with one_at_a_time():
-            apart.claim(has_engine=False)
-    variables = Variables()
-    environment = variables.environment(postgres.development())
-    with one_at_a_time():
-        is_up = (web.running() or ("", ""))[1] == variables.address
-        if not is_up:
-            web.stop()
-            web.start(variables.address, environment)
-    web.wait(variables.address)
-    print(f"{'Already running' if is_up else 'Running'} at {web.url(variables.address)}")
+            if not is_chosen and not web.running():
+                apart.claim(has_engine=False)
+            address = Variables().address
+            is_up = (web.running() or ("", ""))[1] == address
+            if not is_up:
+                web.stop()
+                web.start(address, environment)
+        web.wait(address)
+    print(f"{'Already running' if is_up else 'Running'} at {web.url(address)}")
 
 
 def stop(*services):

@@ -3,7 +3,9 @@
 import fcntl
 import os
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import gettempdir
 
 from django_compose_stack.host.process import say
 from django_compose_stack.host.project import ROOT
@@ -61,3 +63,13 @@ def one_at_a_time():
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def one_checkout_at_a_time():
+    """Let one checkout of this user at a time look for a free port and listen on it. Without such a file, let all."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            lock = stack.enter_context((Path(gettempdir()) / f"django-compose-stack-{os.getuid()}").open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

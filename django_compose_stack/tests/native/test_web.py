@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -249,6 +250,21 @@ def test_two_checkouts_run_side_by_side(make_checkout):
     assert (page(one.port)[0], page(two.port)[0]) == (200, 200)
     one("down")
     assert page(two.port)[0] == 200
+
+
+def test_three_checkouts_that_start_at_once_get_three_ports(make_checkout):
+    checkouts = [make_checkout() for _ in range(3)]
+    for checkout in checkouts:
+        del checkout.environment["WEB_PORT"]
+        checkout("true")
+
+    starting = [checkout.popen("up") for checkout in checkouts]
+    urls = [re.search(r"Running at (\S+)\n", process.communicate(timeout=TIMEOUT)[0])[1] for process in starting]
+
+    assert len(set(urls)) == 3
+    for url, checkout in zip(urls, checkouts, strict=True):
+        assert page(int(url.rpartition(":")[2]))[0] == 200
+        assert checkout("up").stdout == f"Already running at {url}\n"
 
 
 def test_output_of_up_ends_although_servers_go_on(used):
