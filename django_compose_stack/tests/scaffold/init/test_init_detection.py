@@ -268,3 +268,13 @@ def test_the_scheme_of_a_url_selects_nothing(made):
     read = made(single("psycopg[binary]", **{"shop/settings.py": text}))
 
     assert "      DATABASE_URL: postgres://${POSTGRES_USER:-app}:" in read("compose.yaml")
+
+
+@pytest.mark.parametrize(("packages", "is_said"), [(("daphne",), True), (("daphne", "uvicorn"), False), ((), False)])
+def test_asgi_needs_uvicorn(made, packages, is_said):
+    text = settings().replace("INSTALLED_APPS = [", f"INSTALLED_APPS = [{'"daphne", ' if packages else ''}")
+
+    read = made(single(*packages, **{"shop/settings.py": text}))
+
+    said = "The settings name daphne, and the development server needs uvicorn for it. Add: uvicorn websockets"
+    assert (said in read("shown")) == is_said
