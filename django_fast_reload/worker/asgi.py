@@ -148,6 +148,7 @@ class AsgiServer(Server):
             return True
         self.loop.remove_reader(self.recorder.sock)
         self.loop.call_later(POLL, self.loop.add_reader, self.recorder.sock, self.on_readable)
+        self.gate.on_answer()  # The answer stands behind connections that only the end of others would let in.
         return False
 
     def accept(self, connection: socket.socket) -> None:
@@ -172,10 +173,10 @@ class AsgiServer(Server):
     async def drain(self, order: ipc.Retire | None) -> None:
         """Finish the requests under way, and what belongs to streams that were closed; then end."""
         began = time.monotonic()
+        cut = self.loop.call_later(CLOSE_TIMEOUT, self.cut_streams)
         while self.unfinished() and (self.has_debugger or time.monotonic() - began < ipc.DRAIN_TIMEOUT):
             await asyncio.sleep(POLL)
-            if time.monotonic() - began > CLOSE_TIMEOUT:
-                self.cut_streams()
+        cut.cancel()
         tasks = list(self.state.tasks)
         for task in tasks:
             task.cancel()

@@ -81,6 +81,7 @@ def test_more_websockets_than_there_is_room_for(fresh_asgi_site):
     late.start()
     time.sleep(0.3)
     assert waiting == []
+    assert clients[0].ask("hello") == "0000 hello"
 
     site.edit("blog/views.py", '"0000"', '"0001"')
 
