@@ -1,6 +1,5 @@
 """The network interfaces of the machine or container of this process, and what listens on them."""
 
-import contextlib
 import ipaddress
 import shutil
 import socket
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django_compose_stack.host.apart import own_address
+from django_compose_stack.host.project import content
 
 # The entrypoint of the development image. A file such as /.dockerenv exists in every container, even in one that
 # somebody uses like a machine.
@@ -43,11 +43,10 @@ def interfaces() -> list[Interface]:
         outer = [Interface("-", address, "physical") for address in filter(None, [own_address()])]
         return [Interface("lo0", "127.0.0.1", "loopback"), *outer]
     pairs = [(name, address) for _, name in socket.if_nameindex() for address in ipv4_of(name)]
-    with contextlib.suppress(OSError):
-        for line in (PROC / "if_inet6").read_text().splitlines():
-            digits, _, _, scope, _, name = line.split()
-            if scope != LINK_LOCAL:
-                pairs.append((name, str(ipaddress.IPv6Address(int(digits, 16)))))
+    for line in content(PROC / "if_inet6").splitlines():
+        digits, _, _, scope, _, name = line.split()
+        if scope != LINK_LOCAL:
+            pairs.append((name, str(ipaddress.IPv6Address(int(digits, 16)))))
     return [Interface(name, address, kind(name, address)) for name, address in pairs]
 
 
@@ -75,12 +74,11 @@ def listening(port: int) -> list[str]:
         return [each.address for each in interfaces() if answers(each.address, port)]
     found = []
     for name in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            for line in (PROC / name).read_text().splitlines()[1:]:
-                _, local, _, state, *_ = line.split()
-                address, _, number = local.partition(":")
-                if state == LISTEN and int(number, 16) == port:
-                    found.append(decoded(address))
+        for line in content(PROC / name).splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, _, number = local.partition(":")
+            if state == LISTEN and int(number, 16) == port:
+                found.append(decoded(address))
     return found
 
 
@@ -104,9 +102,8 @@ def gateway() -> str:
 
     Through a port that Docker publishes, connections from this machine come from there.
     """
-    with contextlib.suppress(OSError):
-        for line in (PROC / "route").read_text().splitlines()[1:]:
-            _, destination, router, *_ = line.split()
-            if int(destination, 16) == 0:
-                return decoded(router)
+    for line in content(PROC / "route").splitlines()[1:]:
+        _, destination, router, *_ = line.split()
+        if int(destination, 16) == 0:
+            return decoded(router)
     return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django_compose_stack.host import dotenv, dotfile
 from django_compose_stack.host.process import output, say
-from django_compose_stack.host.project import LAYOUT, ROOT
+from django_compose_stack.host.project import LAYOUT, ROOT, content
 
 USUAL = 8000
 LAST = 65535
@@ -51,11 +51,7 @@ def setting(name):
     """Return a variable as Compose resolves it, from the environment, else from .env; empty if neither sets it."""
     if name in os.environ:
         return os.environ[name]
-    try:
-        text = ENV.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return dotenv.compose_values(text, os.environ).get(name, "")
+    return dotenv.compose_values(content(ENV), os.environ).get(name, "")
 
 
 def project_name():
