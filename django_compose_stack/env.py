@@ -10,7 +10,6 @@ from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
 from django_compose_stack.host import dotenv
-from django_compose_stack.host.masking import without_passwords
 
 TRUE = {"true", "1", "yes", "y", "on", "t"}
 FALSE = {"false", "0", "no", "n", "off", "f"}
@@ -142,7 +141,7 @@ class Env(environ.FileAwareEnv):
         if broken or re.search(r"%(?![0-9A-Fa-f]{2})", url):
             raise InvalidVariable(
                 var,
-                f"has value {without_passwords(url)!r}",
+                f"has value {dotenv.without_passwords(url)!r}",
                 f"Expected postgres://USER:PASSWORD@HOST:PORT/NAME; {ESCAPES}. Or set POSTGRES_HOST, POSTGRES_USER and "
                 "POSTGRES_PASSWORD instead, which need no escapes",
             )
@@ -170,6 +169,6 @@ class Env(environ.FileAwareEnv):
             return {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}
         raise InvalidVariable(
             var,
-            f"has value {without_passwords(url)!r}",
+            f"has value {dotenv.without_passwords(url)!r}",
             f"Expected consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://); {ESCAPES}",
         )

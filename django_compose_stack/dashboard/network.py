@@ -19,35 +19,25 @@ SIOCGIFADDR = 0x8915  # linux/sockios.h
 LISTEN = "0A"  # a socket's state in /proc/net/tcp, include/net/tcp_states.h
 LINK_LOCAL = "20"  # an address's scope in /proc/net/if_inet6
 PROC = Path("/proc/net")
-SYS = Path("/sys/class/net")
 
 
 class Interface(NamedTuple):
-    """name: "eth0"; address: without a mask; kind: "loopback", "physical" or "virtual"."""
+    """name: "eth0"; address: without a mask."""
 
     name: str
     address: str
-    kind: str
-
-
-def kind(name: str, address: str) -> str:
-    if ipaddress.ip_address(address).is_loopback:
-        return "loopback"
-    # Only hardware has a device; bridges, tunnels and the interfaces of containers are software.
-    return "physical" if (SYS / name / "device").exists() else "virtual"
 
 
 def interfaces() -> list[Interface]:
     """Return the interfaces that have an address, IPv4 before IPv6, in the kernel's order."""
     if sys.platform != "linux":
-        outer = [Interface("-", address, "physical") for address in filter(None, [own_address()])]
-        return [Interface("lo0", "127.0.0.1", "loopback"), *outer]
-    pairs = [(name, address) for _, name in socket.if_nameindex() for address in ipv4_of(name)]
+        return [Interface("lo0", "127.0.0.1"), *(Interface("-", address) for address in [own_address()] if address)]
+    found = [Interface(name, address) for _, name in socket.if_nameindex() for address in ipv4_of(name)]
     for line in content(PROC / "if_inet6").splitlines():
         digits, _, _, scope, _, name = line.split()
         if scope != LINK_LOCAL:
-            pairs.append((name, str(ipaddress.IPv6Address(int(digits, 16)))))
-    return [Interface(name, address, kind(name, address)) for name, address in pairs]
+            found.append(Interface(name, str(ipaddress.IPv6Address(int(digits, 16)))))
+    return found
 
 
 def ipv4_of(name: str) -> list[str]:

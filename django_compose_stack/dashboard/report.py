@@ -25,7 +25,8 @@ def is_about_schema(error: BaseException | None) -> bool:
 class ExceptionReporter(DjangoExceptionReporter):
     """Django's reporter; for a missing table or column it shows the unapplied migrations, if any, and a button.
 
-    Unlike process_exception of a middleware, it also handles errors outside of views.
+    Unlike process_exception of a middleware, it also handles errors outside of views. It is not the setting
+    DEFAULT_EXCEPTION_REPORTER, which Django imports while it configures logging, before apps are loaded.
     """
 
     def get_traceback_html(self):
@@ -46,16 +47,3 @@ class ExceptionReporter(DjangoExceptionReporter):
             "next": self.request.get_full_path() if self.request.method == "GET" else "",
         }
         return render_to_string("stack/pending.html", context, self.request)
-
-
-def reported(get_response):
-    """Let the class above report the errors of requests.
-
-    Not the setting DEFAULT_EXCEPTION_REPORTER: Django imports that while it configures logging, before apps are loaded.
-    """
-
-    def middleware(request):
-        request.exception_reporter_class = ExceptionReporter
-        return get_response(request)
-
-    return middleware

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from django.db import connections
 
+from django_compose_stack.dashboard.report import ExceptionReporter
+
 KEPT = 15
 PATH_LENGTH = 200  # characters
 OWN = "/_stack/"
@@ -60,9 +62,13 @@ class Queries:
 
 
 def recorded(get_response):
-    """Record each request except the dashboard's own, with the time that all later middleware takes."""
+    """Record each request except the dashboard's own, with the time that all later middleware takes.
+
+    An error of any request is reported by the class of the dashboard.
+    """
 
     def middleware(request):
+        request.exception_reporter_class = ExceptionReporter
         if request.path.startswith(OWN):
             return get_response(request)
         queries, at, start = Queries(), datetime.now(UTC), time.perf_counter()
