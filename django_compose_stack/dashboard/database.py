@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Callable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -52,27 +51,20 @@ class Database(NamedTuple):
         return BROKEN if self.error or self.trouble else WARNING if self.pending else OK
 
 
-def within[T](seconds: float, work: Callable[[], T], otherwise: T) -> T:
-    """Return what `work` returns, or `otherwise` if it takes longer; it then continues in a thread of its own."""
-    results = []
-    # A daemon thread: an abandoned connection attempt must not delay a reload.
-    thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return results[0] if results else otherwise
-
-
 def look() -> Database:
     """Return the state of the database, which has TIMEOUT to answer."""
     config = settings.DATABASES["default"]
     where = f"{config['HOST']}:{config['PORT'] or 5432}" if config["HOST"] else str(config["NAME"])
     blank = Database(where, connection.display_name)
-    late = blank._replace(
-        error="timeout",
-        reason=f"{where} did not answer within {TIMEOUT:g} s: the server hangs, or the network does.",
-        fix="make logs",
-    )
-    return within(TIMEOUT, lambda: ask(blank), late)
+    results: list[Database] = []
+    # A daemon thread: an abandoned connection attempt must not delay a reload.
+    thread = threading.Thread(target=lambda: results.append(ask(blank)), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    if results:
+        return results[0]
+    reason = f"{where} did not answer within {TIMEOUT:g} s: the server hangs, or the network does."
+    return blank._replace(error="timeout", reason=reason, fix="make logs")
 
 
 def ask(blank: Database) -> Database:
@@ -103,16 +95,10 @@ def facts(cursor):
     size, clients, limit = cursor.fetchone()
     yield "database", f"{config['NAME']}, {filesizeformat(size)}"
     yield "connections", f"{clients} of {limit}"
-    if volume := volume_name():
-        yield "volume", volume
-
-
-def volume_name() -> str:
-    """Return the name that compose.yaml gives the volume of the database; "" for a database elsewhere."""
-    if settings.DATABASES["default"]["HOST"] != "db":
-        return ""
-    found = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file(COMPOSE), re.M)
-    return found[1] if found else ""
+    volume = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file(COMPOSE), re.M)
+    # At any other host it is not the database of compose.yaml.
+    if volume and config["HOST"] == "db":
+        yield "volume", volume[1]
 
 
 def migrations() -> dict[str, object]:

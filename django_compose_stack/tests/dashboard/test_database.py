@@ -1,5 +1,6 @@
 import threading
 import time
+from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -107,8 +108,9 @@ def test_error_is_explained(no_database, monkeypatch, message, reason):
 
 
 def test_volume_is_the_one_of_compose_where_the_database_is(monkeypatch):
-    configure(monkeypatch, HOST="db")
-    assert database.volume_name() == "db-data"
+    cursor = mock.Mock(**{"fetchone.return_value": (1, 2, "100")})
+    configure(monkeypatch, HOST="db", NAME="app")
+    assert dict(database.facts(cursor))["volume"] == "db-data"
 
-    configure(monkeypatch, HOST="127.0.0.1")
-    assert database.volume_name() == ""
+    configure(monkeypatch, HOST="127.0.0.1", NAME="app")
+    assert "volume" not in dict(database.facts(cursor))
