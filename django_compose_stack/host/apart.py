@@ -79,15 +79,13 @@ def is_taken(port, has_engine):
 def claim(has_engine):
     """Write the next free port to .env if the port of the page is taken, so that Compose and all commands use it.
 
-    Called only while WEB_PORT is not set. Returns whether it wrote a port.
+    Called only while WEB_PORT is not set.
     """
     taken = of_page()
-    if not is_taken(taken, has_engine):
-        return False
-    free = free_port(setting("WEB_HOST") or "127.0.0.1", taken, lambda port: has_engine and is_published(port))
-    if free is not None:
-        write("WEB_PORT", str(free), f"port {taken} is taken")
-    return free is not None
+    if is_taken(taken, has_engine):
+        free = free_port(setting("WEB_HOST") or "127.0.0.1", taken, lambda port: has_engine and is_published(port))
+        if free is not None:
+            write("WEB_PORT", str(free), f"port {taken} is taken")
 
 
 def write(name, value, reason):
