@@ -115,10 +115,8 @@ def process_station(port: int, listens: list[str]) -> Station:
 
 
 def database_station(database: Database) -> Station:
-    if database.error:
+    if database.problem:
         reason = database.reason
-    elif database.trouble:
-        reason = "It answers; the migrations cannot be read."
     elif count := len(database.pending):
         reason = f"It answers; {count} unapplied migration{'s' if count > 1 else ''}."
     else:

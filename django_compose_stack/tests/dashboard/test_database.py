@@ -20,7 +20,7 @@ def configure(monkeypatch, **config):
 def test_database_that_answers_shows_version_size_and_no_unapplied_migration():
     found = database.look()
 
-    assert (found.error, found.pending, found.trouble) == ("", (), "")
+    assert (found.problem, found.pending) == ("", ())
     assert found.label.startswith(f"{connection.display_name} {connection.get_database_version()[0]}.")
     assert found.facts
 
@@ -45,8 +45,8 @@ def test_migrations_that_cannot_be_read_are_no_fault_of_the_database(monkeypatch
 
     found = database.look()
 
-    assert found.error == ""
-    assert found.trouble == "ImportError: No module named 'apps.pages.migrations.0002_nothing'"
+    assert found.problem == "The migrations cannot be read"
+    assert found.reason == "ImportError: No module named 'apps.pages.migrations.0002_nothing'"
 
 
 @pytest.mark.django_db
@@ -103,7 +103,7 @@ def test_error_is_explained(no_database, monkeypatch, message, reason):
 
     found = database.look()
 
-    assert found.error == message.partition("\n")[0]
+    assert found.problem == database.DOWN
     assert found.reason == reason
 
 
