@@ -22,16 +22,11 @@ one_at_a_time = threading.Lock()
 @require_safe
 @development_only
 def dashboard(request: HttpRequest) -> HttpResponse:
-    return render(request, "stack/dashboard.html", state(request))
-
-
-def state(request: HttpRequest) -> dict[str, object]:
-    """Return the current state, as the dashboard shows it."""
     port = int(request.META["SERVER_PORT"])
     listens = network.listening(port)
     itself = "127.0.0.1" if network.is_open("127.0.0.1", listens) or not listens else listens[0]
     database = look()
-    return {
+    context = {
         "database": database,
         "stations": stations.chain(request, listens, database),
         "addresses": stations.addresses(port, listens),
@@ -46,6 +41,7 @@ def state(request: HttpRequest) -> dict[str, object]:
         "packages": versions.packages(),
         "versions": [f"Python {platform.python_version()}", f"Django {django.get_version()}", database.label],
     }
+    return render(request, "stack/dashboard.html", context)
 
 
 def qr_code(text: str) -> SafeString:

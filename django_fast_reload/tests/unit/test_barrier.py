@@ -177,7 +177,7 @@ def test_a_browser_gets_a_page(site):
     answer = read(site.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n"))
 
     assert b"Content-Type: text/html" in answer
-    assert b"<h1>&lt;x&gt;</h1>" in answer
+    assert b"<h1>NameError: &lt;x&gt;</h1>" in answer
 
 
 @pytest.mark.parametrize(
