@@ -52,7 +52,21 @@ def parse(arguments: list[str]) -> tuple[str, int, bool] | None:
         return None
     address, port = match.groups()
     ipv6 = not {"-6", "--ipv6"}.isdisjoint(dict(options)) or bool(address and address.startswith("["))
-    return (address or ("::1" if ipv6 else "127.0.0.1")).strip("[]"), int(port), ipv6
+    host = (address or ("::1" if ipv6 else "127.0.0.1")).strip("[]")
+    # The project's own command may have another default port than Django's.
+    return None if not found and is_taken(host, int(port)) else (host, int(port), ipv6)
+
+
+def is_taken(host: str, port: int) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError:
+            return True
+    return False
 
 
 def make_plan(address: str, port: int, ipv6: bool) -> dict | None:

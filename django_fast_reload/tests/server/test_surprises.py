@@ -1,5 +1,6 @@
 """What someone who knows Django's own server would not expect."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -113,7 +114,13 @@ def test_the_default_port_of_a_subclass(fresh_site):
     site.edit("config/settings.py", '"blog", "shop"', '"shop"')
     site.address = "--no-color"  # in place of address and port
 
-    site.start()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Django's own default port, taken by another program; it may be already.
+        with contextlib.suppress(OSError):
+            other.bind(("127.0.0.1", 8000))
+            other.listen()
+        site.start()
 
     assert site.get() == (200, b"0000")
     site.edit("blog/views.py", '"0000"', '"0001"')
