@@ -181,35 +181,6 @@ def test_known_hosts_see_the_source(site, host):
     assert b"import oss" in request(site, f"GET / HTTP/1.1\nHost: {host}\nAccept: text/html")
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        "Host: localhost\nSec-Fetch-Site: cross-site",
-        "Host: localhost\nSec-Fetch-Site: same-site",
-        "Host: localhost\nOrigin: http://evil.example",
-        "Host: localhost:8000\nOrigin: http://localhost:9000",
-        "Host: localhost\nOrigin: null",
-        "Host: evil.example",
-    ],
-)
-def test_only_its_own_pages_may_start_it_from_nothing(site, headers):
-    generation = site.status()["generation"]
-
-    answer = request(site, f"POST /__devserver__/retry HTTP/1.1\n{headers}")
-
-    assert answer.startswith(b"HTTP/1.1 403 Forbidden")
-    assert site.status()["generation"] == generation
-
-
-def test_its_own_pages_may_start_it_from_nothing(site):
-    generation = site.status()["generation"]
-
-    answer = request(site, "POST /__devserver__/retry HTTP/1.1\nHost: localhost:80\nOrigin: http://localhost:80")
-
-    assert answer.startswith(b"HTTP/1.1 202 Accepted")
-    assert site.status()["generation"] == generation + 1
-
-
 # ---- what start-up read, and what it left
 
 
