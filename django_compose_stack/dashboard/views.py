@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
-from django_compose_stack.dashboard import network, reloads, requests, stations, variables, versions
+from django_compose_stack.dashboard import network, reloads, requests, stations, variables
 from django_compose_stack.dashboard.database import look
 from django_compose_stack.dashboard.local import development_only, why_not_local
 
@@ -31,14 +31,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "stations": stations.chain(request, listens, database),
         "addresses": stations.addresses(port, listens),
         "shared": stations.shared(port),
-        "in_container": network.IN_CONTAINER,
         "not_local": why_not_local(request),
         "qr": qr_code(stations.shared(port)) if settings.SHARED_AT else "",
         "requests": requests.recent(),
         "reloads": reloads.recent(itself, port),
         "variables": variables.variables(),
         "settings": variables.changed_settings(),
-        "packages": versions.packages(),
         "versions": [f"Python {platform.python_version()}", f"Django {django.get_version()}", database.label],
     }
     return render(request, "stack/dashboard.html", context)
