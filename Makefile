@@ -1,8 +1,9 @@
 # Each target is a command of the program in .stack/. It uses Docker if an engine answers; MODE=docker, native
 # or production after a target overrides that. Without make: python3 .stack up
-PYTHON := $(shell for python in .venv/bin/python python3 python3.14 python3.13 python3.12 "$$(uv python find 2>/dev/null)"; do \
-	[ "$$("$$python" -ISc 'import sys; print(sys.version_info >= (3, 8))' 2>/dev/null)" = True ] && echo "$$python" && break; done)
-STACK = $(or $(PYTHON),$(error No Python 3.8 or newer was found. Install one, or type: docker compose up --build --wait)) -BIS .stack
+export STACK_PYTHON := $(shell for python in .venv/bin/python python3 python3.14 python3.13 python3.12 uv; do \
+	[ $$python != uv ] || python=$$(uv python find 2>/dev/null); \
+	"$$python" -ISc 'import sys; sys.version_info >= (3, 8) or sys.exit(1); print(sys.executable)' 2>/dev/null && break; done)
+STACK = $(if $(STACK_PYTHON),,$(error No Python 3.8 or newer was found. Install one, or type: docker compose up --build --wait))"$$STACK_PYTHON" -BIS .stack
 # Passed on in the environment exactly as typed, so that neither make nor the shell interprets them.
 GIVEN := $(foreach name,NAME PACKAGE FILE TO VERSION LAN_ADDRESS DIR FROM,$(if $(findstring command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN) ARGS,$(if $(findstring command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))

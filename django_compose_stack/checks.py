@@ -20,11 +20,7 @@ PRODUCTION = {
 
 
 @checks.register
-def check_project(app_configs, **kwargs):
-    return [message for check in (production, health, dashboard) for message in check()]
-
-
-def production():
+def check_production(**kwargs):
     if settings.DEBUG or not Path("gunicorn.conf.py").exists():
         return
     for name, value in PRODUCTION.items():
@@ -36,7 +32,8 @@ def production():
             )
 
 
-def health():
+@checks.register
+def check_health(**kwargs):
     if MIDDLEWARE not in settings.MIDDLEWARE:
         yield checks.Warning(
             "Nothing of the stack answers /healthz, which the containers' health checks request.",
@@ -51,7 +48,8 @@ def health():
         )
 
 
-def dashboard():
+@checks.register
+def check_dashboard(**kwargs):
     if not settings.DEBUG or any(name.startswith(DASHBOARD) for name in settings.MIDDLEWARE):
         return
     try:

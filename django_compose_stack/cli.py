@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 
 from django_compose_stack.host.process import Failure
-from django_compose_stack.host.project import LAYOUT, ROOT, compose_variables
+from django_compose_stack.host.project import LAYOUT, ROOT, compose_variables, content
 
 # Command: the usage of the words behind it, its module, the function there, and the first words that the function gets.
 DEVELOPMENT = "development"
@@ -78,9 +78,7 @@ NOT_AFTER_INIT = {
 
 def listing():
     """Return the list of commands, each with what the project's Makefile says of it."""
-    makefile = ROOT / "Makefile"
-    text = makefile.read_text(encoding="utf-8") if makefile.is_file() else ""
-    help_of = dict(re.findall(r"^([a-z-]+):.*?## (.*)$", text, re.M))
+    help_of = dict(re.findall(r"^([a-z-]+):.*?## (.*)$", content(ROOT / "Makefile"), re.M))
     lines = [f"  {f'{name} {usage}':32}{help_of.get(name, '')}".rstrip() for name, (usage, *_) in COMMANDS.items()]
     return "\n".join(["python3 .stack COMMAND, one of these:", "", *lines])
 

@@ -10,7 +10,6 @@ from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
 from django_compose_stack.host import dotenv
-from django_compose_stack.host.masking import without_passwords
 
 TRUE = {"true", "1", "yes", "y", "on", "t"}
 FALSE = {"false", "0", "no", "n", "off", "f"}
@@ -49,13 +48,8 @@ class Env(environ.FileAwareEnv):
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidVariable(str(path), f"cannot be read: {error}", "Expected a text file in UTF-8") from error
         if wrong := dotenv.differences(text, os.environ):
-            raise InvalidVariable(
-                str(path),
-                "has ambiguous lines: Compose and Django read different values\n  "
-                + "\n  ".join(wrong.values())
-                + "\n",
-                dotenv.FORM,
-            )
+            lines = ["has ambiguous lines: Compose and Django read different values", *wrong.values()]
+            raise InvalidVariable(str(path), "\n  ".join(lines) + "\n", dotenv.FORM)
         cls.read_env(path)
 
     def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default=False):
@@ -116,11 +110,8 @@ class Env(environ.FileAwareEnv):
 
     def origins(self, var: str) -> list[str]:
         """Read origins as CSRF_TRUSTED_ORIGINS takes them: with a scheme."""
-        return self.names(
-            var,
-            r"https?://(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?",
-            "origins with their scheme, such as https://example.com",
-        )
+        pattern = r"https?://(\*\.)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?"
+        return self.names(var, pattern, "origins with their scheme, such as https://example.com")
 
     def database(self, var: str) -> dict[str, Any] | None:
         """Read a database URL into a DATABASES entry; None where it is not set.
@@ -142,7 +133,7 @@ class Env(environ.FileAwareEnv):
         if broken or re.search(r"%(?![0-9A-Fa-f]{2})", url):
             raise InvalidVariable(
                 var,
-                f"has value {without_passwords(url)!r}",
+                f"has value {dotenv.without_passwords(url)!r}",
                 f"Expected postgres://USER:PASSWORD@HOST:PORT/NAME; {ESCAPES}. Or set POSTGRES_HOST, POSTGRES_USER and "
                 "POSTGRES_PASSWORD instead, which need no escapes",
             )
@@ -170,6 +161,6 @@ class Env(environ.FileAwareEnv):
             return {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}
         raise InvalidVariable(
             var,
-            f"has value {without_passwords(url)!r}",
+            f"has value {dotenv.without_passwords(url)!r}",
             f"Expected consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://); {ESCAPES}",
         )

@@ -15,10 +15,9 @@ class StackMiddleware:
 
     def __init__(self, get_response):
         if settings.DEBUG:
-            from django_compose_stack.dashboard.report import reported
             from django_compose_stack.dashboard.requests import recorded
 
-            get_response = recorded(reported(get_response))
+            get_response = recorded(get_response)
         self.get_response = get_response
 
     def __call__(self, request):

@@ -52,7 +52,21 @@ def parse(arguments: list[str]) -> tuple[str, int, bool] | None:
         return None
     address, port = match.groups()
     ipv6 = not {"-6", "--ipv6"}.isdisjoint(dict(options)) or bool(address and address.startswith("["))
-    return (address or ("::1" if ipv6 else "127.0.0.1")).strip("[]"), int(port), ipv6
+    host = (address or ("::1" if ipv6 else "127.0.0.1")).strip("[]")
+    # The project's own command may have another default port than Django's.
+    return None if not found and is_taken(host, int(port)) else (host, int(port), ipv6)
+
+
+def is_taken(host: str, port: int) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError:
+            return True
+    return False
 
 
 def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
@@ -65,7 +79,11 @@ def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
     as_module = target.startswith("-m") or flags[-1:] == ["-m"]
     if as_module:
         flags, target = flags[: -1 if flags[-1:] == ["-m"] else None], target.removeprefix("-m")
-    if not are_flags(flags):
+    try:
+        # Anything else is another program that runs this one.
+        if getopt(flags, FLAGS, LONG_FLAGS)[1]:
+            return None
+    except GetoptError:
         return None
     return {
         "address": address,
@@ -76,21 +94,6 @@ def make_plan(address: str, port: int, ipv6: bool) -> dict | None:
         "argv": [target, *arguments],
         "root": os.getcwd() if as_module else root_of(target),
     }
-
-
-def are_flags(words: list[str]) -> bool:
-    """Tell whether these are options of the interpreter, and not another program that runs this one."""
-    try:
-        return getopt(words, FLAGS, LONG_FLAGS)[1] == []
-    except GetoptError:
-        return False
-
-
-def why_unclear() -> str:
-    """Say why `make_plan` has none."""
-    if "debugpy" in sys.modules:
-        return "debugpy runs this program. For a debugger across reloads, set DEVSERVER_DEBUGPY=5678 instead."
-    return f"It is not clear how to start {sys.argv[0]} again: {sys.orig_argv}."
 
 
 def root_of(script: str) -> str:
@@ -112,8 +115,10 @@ def initial_environment() -> dict[bytes, bytes]:
 def restart_under_supervisor(address: str, port: int, ipv6: bool) -> str:
     """Replace this process by the supervisor. Returns only why it isn't clear how this process was started."""
     plan = make_plan(address, port, ipv6)
+    if plan is None and "debugpy" in sys.modules:
+        return "debugpy runs this program. For a debugger across reloads, set DEVSERVER_DEBUGPY=5678 instead."
     if plan is None:
-        return why_unclear()
+        return f"It is not clear how to start {sys.argv[0]} again: {sys.orig_argv}."
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     command = [sys.executable, MAIN, "supervise", json.dumps(plan)]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from django.conf import settings
 
+from django_compose_stack.host.project import content
+
 
 def project_file(name: str) -> str:
     """Return the text of a file of the project; empty if there is none."""
     # In a project that was there before the stack, BASE_DIR may be another folder, or not be at all.
-    path = Path(getattr(settings, "STACK_ROOT", "") or settings.BASE_DIR, name)
-    return path.read_text() if path.exists() else ""
+    return content(Path(getattr(settings, "STACK_ROOT", "") or settings.BASE_DIR, name))

@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Callable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -14,6 +13,7 @@ from django_compose_stack.health import first_line, unapplied_migrations
 from django_compose_stack.host.project import COMPOSE
 
 OK, WARNING, BROKEN = "ok", "warning", "broken"
+DOWN = "The database does not answer"
 TIMEOUT = 1.0  # seconds
 STATEMENT_TIMEOUT = 5000  # milliseconds; Postgres itself ends a query whose result nobody waits for
 
@@ -33,33 +33,22 @@ REASONS = [
 
 
 class Database(NamedTuple):
-    """What is known. error: the driver's message, or "" if the server answers; reason and fix explain it.
+    """What is known. problem: a sentence without its full stop, or "" if all is well; reason and fix explain it.
 
-    pending: unapplied migrations, "app.name" in their order. trouble: why the migrations cannot be read.
+    pending: unapplied migrations, "app.name" in their order.
     """
 
     where: str
     label: str
-    error: str = ""
+    problem: str = ""
     reason: str = ""
     fix: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     pending: tuple[str, ...] = ()
-    trouble: str = ""
 
     @property
     def state(self) -> str:
-        return BROKEN if self.error or self.trouble else WARNING if self.pending else OK
-
-
-def within[T](seconds: float, work: Callable[[], T], otherwise: T) -> T:
-    """Return what `work` returns, or `otherwise` if it takes longer; it then continues in a thread of its own."""
-    results = []
-    # A daemon thread: an abandoned connection attempt must not delay a reload.
-    thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return results[0] if results else otherwise
+        return BROKEN if self.problem else WARNING if self.pending else OK
 
 
 def look() -> Database:
@@ -67,26 +56,34 @@ def look() -> Database:
     config = settings.DATABASES["default"]
     where = f"{config['HOST']}:{config['PORT'] or 5432}" if config["HOST"] else str(config["NAME"])
     blank = Database(where, connection.display_name)
-    late = blank._replace(
-        error="timeout",
-        reason=f"{where} did not answer within {TIMEOUT:g} s: the server hangs, or the network does.",
-        fix="make logs",
-    )
-    return within(TIMEOUT, lambda: ask(blank), late)
+    results: list[Database] = []
+    # A daemon thread: an abandoned connection attempt must not delay a reload.
+    thread = threading.Thread(target=lambda: results.append(ask(blank)), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    if results:
+        return results[0]
+    reason = f"{where} did not answer within {TIMEOUT:g} s: the server hangs, or the network does."
+    return blank._replace(problem=DOWN, reason=reason, fix="make logs")
 
 
 def ask(blank: Database) -> Database:
+    found = blank
     # Connections belong to threads, so this is not the one of the request.
     try:
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT}")
             label = f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}"
-            answered = blank._replace(label=label, facts=tuple(facts(cursor)))
-        return answered._replace(**migrations())
+            found = blank._replace(label=label, facts=tuple(facts(cursor)))
+        return found._replace(pending=tuple(unapplied_migrations()))
     except Exception as error:
+        if found != blank and not isinstance(error, DatabaseError):
+            # A migration file may contain any mistake, and this page should show it.
+            reason = f"{type(error).__name__}: {error}"
+            return found._replace(problem="The migrations cannot be read", reason=reason)
         # Not only DatabaseError: a missing driver raises ImproperlyConfigured.
-        return blank._replace(error=first_line(error), **explain(str(error)))
+        return blank._replace(problem=DOWN, **explain(str(error)))
     finally:
         connection.close()
 
@@ -103,27 +100,10 @@ def facts(cursor):
     size, clients, limit = cursor.fetchone()
     yield "database", f"{config['NAME']}, {filesizeformat(size)}"
     yield "connections", f"{clients} of {limit}"
-    if volume := volume_name():
-        yield "volume", volume
-
-
-def volume_name() -> str:
-    """Return the name that compose.yaml gives the volume of the database; "" for a database elsewhere."""
-    if settings.DATABASES["default"]["HOST"] != "db":
-        return ""
-    found = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file(COMPOSE), re.M)
-    return found[1] if found else ""
-
-
-def migrations() -> dict[str, object]:
-    """Return the fields `pending` and `trouble`."""
-    try:
-        return {"pending": tuple(unapplied_migrations())}
-    except DatabaseError:
-        raise
-    except Exception as error:
-        # A migration file may contain any mistake, and this page should show it.
-        return {"trouble": f"{type(error).__name__}: {error}"}
+    volume = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file(COMPOSE), re.M)
+    # At any other host it is not the database of compose.yaml.
+    if volume and config["HOST"] == "db":
+        yield "volume", volume[1]
 
 
 def explain(message: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The network interfaces of the machine or container of this process, and what listens on them."""
 
-import contextlib
 import ipaddress
 import shutil
 import socket
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django_compose_stack.host.apart import own_address
+from django_compose_stack.host.project import content
 
 # The entrypoint of the development image. A file such as /.dockerenv exists in every container, even in one that
 # somebody uses like a machine.
@@ -19,36 +19,25 @@ SIOCGIFADDR = 0x8915  # linux/sockios.h
 LISTEN = "0A"  # a socket's state in /proc/net/tcp, include/net/tcp_states.h
 LINK_LOCAL = "20"  # an address's scope in /proc/net/if_inet6
 PROC = Path("/proc/net")
-SYS = Path("/sys/class/net")
 
 
 class Interface(NamedTuple):
-    """name: "eth0"; address: without a mask; kind: "loopback", "physical" or "virtual"."""
+    """name: "eth0"; address: without a mask."""
 
     name: str
     address: str
-    kind: str
-
-
-def kind(name: str, address: str) -> str:
-    if ipaddress.ip_address(address).is_loopback:
-        return "loopback"
-    # Only hardware has a device; bridges, tunnels and the interfaces of containers are software.
-    return "physical" if (SYS / name / "device").exists() else "virtual"
 
 
 def interfaces() -> list[Interface]:
     """Return the interfaces that have an address, IPv4 before IPv6, in the kernel's order."""
     if sys.platform != "linux":
-        outer = [Interface("-", address, "physical") for address in filter(None, [own_address()])]
-        return [Interface("lo0", "127.0.0.1", "loopback"), *outer]
-    pairs = [(name, address) for _, name in socket.if_nameindex() for address in ipv4_of(name)]
-    with contextlib.suppress(OSError):
-        for line in (PROC / "if_inet6").read_text().splitlines():
-            digits, _, _, scope, _, name = line.split()
-            if scope != LINK_LOCAL:
-                pairs.append((name, str(ipaddress.IPv6Address(int(digits, 16)))))
-    return [Interface(name, address, kind(name, address)) for name, address in pairs]
+        return [Interface("lo0", "127.0.0.1"), *(Interface("-", address) for address in [own_address()] if address)]
+    found = [Interface(name, address) for _, name in socket.if_nameindex() for address in ipv4_of(name)]
+    for line in content(PROC / "if_inet6").splitlines():
+        digits, _, _, scope, _, name = line.split()
+        if scope != LINK_LOCAL:
+            found.append(Interface(name, str(ipaddress.IPv6Address(int(digits, 16)))))
+    return found
 
 
 def ipv4_of(name: str) -> list[str]:
@@ -75,12 +64,11 @@ def listening(port: int) -> list[str]:
         return [each.address for each in interfaces() if answers(each.address, port)]
     found = []
     for name in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            for line in (PROC / name).read_text().splitlines()[1:]:
-                _, local, _, state, *_ = line.split()
-                address, _, number = local.partition(":")
-                if state == LISTEN and int(number, 16) == port:
-                    found.append(decoded(address))
+        for line in content(PROC / name).splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, _, number = local.partition(":")
+            if state == LISTEN and int(number, 16) == port:
+                found.append(decoded(address))
     return found
 
 
@@ -104,9 +92,8 @@ def gateway() -> str:
 
     Through a port that Docker publishes, connections from this machine come from there.
     """
-    with contextlib.suppress(OSError):
-        for line in (PROC / "route").read_text().splitlines()[1:]:
-            _, destination, router, *_ = line.split()
-            if int(destination, 16) == 0:
-                return decoded(router)
+    for line in content(PROC / "route").splitlines()[1:]:
+        _, destination, router, *_ = line.split()
+        if int(destination, 16) == 0:
+            return decoded(router)
     return ""

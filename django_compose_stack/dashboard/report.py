@@ -25,37 +25,21 @@ def is_about_schema(error: BaseException | None) -> bool:
 class ExceptionReporter(DjangoExceptionReporter):
     """Django's reporter; for a missing table or column it shows the unapplied migrations, if any, and a button.
 
-    Unlike process_exception of a middleware, it also handles errors outside of views.
+    Unlike process_exception of a middleware, it also handles errors outside of views. It is not the setting
+    DEFAULT_EXCEPTION_REPORTER, which Django imports while it configures logging, before apps are loaded.
     """
 
     def get_traceback_html(self):
-        if self.request and is_about_schema(self.exc_value) and has_known_host(self.request):
-            database = look()
-            if database.pending:
-                return self.pending_html(database)
+        is_ours = self.request and is_about_schema(self.exc_value) and has_known_host(self.request)
+        if is_ours and (database := look()).pending:
+            context = {
+                "database": database,
+                "error": first_line(self.exc_value),
+                # Not Django's own text: it prints local variables, and printing a queryset runs its query again.
+                "traceback": "".join(traceback.format_exception(self.exc_value)),
+                "not_local": why_not_local(self.request),
+                # The body of any other request would be lost.
+                "next": self.request.get_full_path() if self.request.method == "GET" else "",
+            }
+            return render_to_string("stack/pending.html", context, self.request)
         return super().get_traceback_html()
-
-    def pending_html(self, database):
-        context = {
-            "database": database,
-            "error": first_line(self.exc_value),
-            # Not Django's own text: it prints local variables, and printing a queryset runs its query again.
-            "traceback": "".join(traceback.format_exception(self.exc_value)),
-            "not_local": why_not_local(self.request),
-            # The body of any other request would be lost.
-            "next": self.request.get_full_path() if self.request.method == "GET" else "",
-        }
-        return render_to_string("stack/pending.html", context, self.request)
-
-
-def reported(get_response):
-    """Let the class above report the errors of requests.
-
-    Not the setting DEFAULT_EXCEPTION_REPORTER: Django imports that while it configures logging, before apps are loaded.
-    """
-
-    def middleware(request):
-        request.exception_reporter_class = ExceptionReporter
-        return get_response(request)
-
-    return middleware

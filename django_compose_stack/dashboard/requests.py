@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from django.db import connections
 
+from django_compose_stack.dashboard.report import ExceptionReporter
+
 KEPT = 15
 PATH_LENGTH = 200  # characters
 OWN = "/_stack/"
@@ -42,33 +44,31 @@ def recent() -> list[Entry]:
     return list(reversed(entries.copy()))
 
 
-class Queries:
-    """Counts the queries of one request, on all connections of its thread."""
-
-    def __init__(self):
-        self.seconds = 0.0
-        # Without parameters: the same text many times is a query in a loop.
-        self.texts: Counter[str] = Counter()
-
-    def __call__(self, execute, sql, params, many, context):
-        start = time.perf_counter()
-        try:
-            return execute(sql, params, many, context)
-        finally:
-            self.seconds += time.perf_counter() - start
-            self.texts[str(sql)] += 1
-
-
 def recorded(get_response):
-    """Record each request except the dashboard's own, with the time that all later middleware takes."""
+    """Record each request except the dashboard's own, with the time that all later middleware takes.
+
+    An error of any request is reported by the class of the dashboard.
+    """
 
     def middleware(request):
+        request.exception_reporter_class = ExceptionReporter
         if request.path.startswith(OWN):
             return get_response(request)
-        queries, at, start = Queries(), datetime.now(UTC), time.perf_counter()
+        # Without parameters: the same text many times is a query in a loop.
+        texts, seconds = Counter(), []
+
+        def timed(execute, sql, params, many, context):
+            start = time.perf_counter()
+            try:
+                return execute(sql, params, many, context)
+            finally:
+                seconds.append(time.perf_counter() - start)
+                texts[str(sql)] += 1
+
+        at, start = datetime.now(UTC), time.perf_counter()
         with ExitStack() as stack:
             for connection in connections.all():
-                stack.enter_context(connection.execute_wrapper(queries))
+                stack.enter_context(connection.execute_wrapper(timed))
             response = get_response(request)
         entry = Entry(
             at,
@@ -76,9 +76,9 @@ def recorded(get_response):
             request.path[:PATH_LENGTH],
             response.status_code,
             (time.perf_counter() - start) * 1000,
-            queries.texts.total(),
-            queries.seconds * 1000,
-            max(queries.texts.values(), default=0),
+            texts.total(),
+            sum(seconds) * 1000,
+            max(texts.values(), default=0),
         )
         entries.append(entry)
         return response

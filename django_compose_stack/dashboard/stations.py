@@ -85,7 +85,7 @@ def host_station(port: int) -> Station:
 
 
 def web_station(port: int, listens: list[str]) -> Station:
-    inside = [each for each in network.interfaces() if each.kind != "loopback"]
+    inside = [each for each in network.interfaces() if not is_loopback(each.address)]
     exposed = re.search(r"^EXPOSE +(\S+)", project_file(DOCKERFILE), re.M)
     facts = (
         ("listens on", listens_text(listens, port)),
@@ -115,10 +115,8 @@ def process_station(port: int, listens: list[str]) -> Station:
 
 
 def database_station(database: Database) -> Station:
-    if database.error:
+    if database.problem:
         reason = database.reason
-    elif database.trouble:
-        reason = "It answers; the migrations cannot be read."
     elif count := len(database.pending):
         reason = f"It answers; {count} unapplied migration{'s' if count > 1 else ''}."
     else:
@@ -132,8 +130,7 @@ def addresses(port: int, listens: list[str]) -> list[Addresses]:
     place = "inside the web container" if network.IN_CONTAINER else "this machine"
     states: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for each in network.interfaces():
-        interface = each.name if each.kind == "loopback" else f"{each.name}, {each.kind}"
-        states.setdefault(state_of(each, listens), []).append((interface, url(each.address, port)))
+        states.setdefault(state_of(each.address, listens), []).append((each.name, url(each.address, port)))
     found = [Addresses(place, tuple(pairs), *key) for key, pairs in states.items()]
     return [*(published() if network.IN_CONTAINER else []), *sorted(found, key=lambda each: each.state != OPEN)]
 
@@ -168,19 +165,19 @@ def named_hosts() -> list[str]:
     return [host for host in settings.ALLOWED_HOSTS if host not in ("*", *own) and not is_loopback(host)]
 
 
-def state_of(each: network.Interface, listens: list[str]) -> tuple[str, str]:
-    """Return the state of the address of an interface, and why."""
+def state_of(address: str, listens: list[str]) -> tuple[str, str]:
+    """Return the state of an address of this machine or container, and why."""
     inside = network.IN_CONTAINER
-    if not network.is_open(each.address, listens):
+    if not network.is_open(address, listens):
         if "0.0.0.0" in listens:
             return CLOSED, "The server listens on 0.0.0.0: all IPv4 addresses, no IPv6."
         effect = "nothing outside this container can reach it" if inside else "make share opens the others"
         return CLOSED, f"The server listens on {' and '.join(listens) or 'another address'} only: {effect}."
-    host = f"[{each.address}]" if ":" in each.address else each.address
+    host = f"[{address}]" if ":" in address else address
     # Django accepts localhost if ALLOWED_HOSTS is empty.
     if not validate_host(host, settings.ALLOWED_HOSTS or LOCALHOST):
         return REFUSED, "The port is open, but the address is not in ALLOWED_HOSTS: Django answers 400."
-    if each.kind == "loopback":
+    if is_loopback(address):
         where = "inside this container: its localhost is not your machine's" if inside else "on this machine"
         return OPEN, f"For programs {where}."
     if inside:

@@ -11,7 +11,6 @@ from django.views.debug import get_default_exception_reporter_filter
 from django_compose_stack.dashboard import network, project_file
 from django_compose_stack.env import Env
 from django_compose_stack.host import dotenv
-from django_compose_stack.host.masking import is_secret, without_passwords
 from django_compose_stack.host.project import COMPOSE
 
 HIDDEN = "hidden"
@@ -61,14 +60,14 @@ def variable(name: str, value: Any, reading: dotenv.Reading | None, compose: str
 
 
 def shown(name: str, value: Any) -> str:
-    return HIDDEN if is_secret(name) else str(value)
+    return HIDDEN if dotenv.is_secret(name) else str(value)
 
 
 def changed_settings() -> list[tuple[str, str]]:
     """Return the settings that settings.py sets, without secrets and without the passwords in URLs."""
     safe = get_default_exception_reporter_filter().get_safe_settings()
     return [
-        (name, without_passwords(pformat(value, width=100)))
+        (name, dotenv.without_passwords(pformat(value, width=100)))
         for name, value in safe.items()
         if settings.is_overridden(name)
     ]

@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
-from django_compose_stack.dashboard import network, reloads, requests, stations, variables, versions
+from django_compose_stack.dashboard import network, reloads, requests, stations, variables
 from django_compose_stack.dashboard.database import look
 from django_compose_stack.dashboard.local import development_only, why_not_local
 
@@ -22,30 +22,24 @@ one_at_a_time = threading.Lock()
 @require_safe
 @development_only
 def dashboard(request: HttpRequest) -> HttpResponse:
-    return render(request, "stack/dashboard.html", state(request))
-
-
-def state(request: HttpRequest) -> dict[str, object]:
-    """Return the current state, as the dashboard shows it."""
     port = int(request.META["SERVER_PORT"])
     listens = network.listening(port)
     itself = "127.0.0.1" if network.is_open("127.0.0.1", listens) or not listens else listens[0]
     database = look()
-    return {
+    context = {
         "database": database,
         "stations": stations.chain(request, listens, database),
         "addresses": stations.addresses(port, listens),
         "shared": stations.shared(port),
-        "in_container": network.IN_CONTAINER,
         "not_local": why_not_local(request),
         "qr": qr_code(stations.shared(port)) if settings.SHARED_AT else "",
         "requests": requests.recent(),
         "reloads": reloads.recent(itself, port),
         "variables": variables.variables(),
         "settings": variables.changed_settings(),
-        "packages": versions.packages(),
         "versions": [f"Python {platform.python_version()}", f"Django {django.get_version()}", database.label],
     }
+    return render(request, "stack/dashboard.html", context)
 
 
 def qr_code(text: str) -> SafeString:

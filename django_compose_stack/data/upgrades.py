@@ -85,8 +85,8 @@ def load(server, path, image, folder):
     part = f"{home}/part"
     template = '{{range .Mounts}}{{if eq .Destination "' + VOLUME + '"}}{{.Name}}{{end}}{{end}}'
     volume = docker("inspect", "--format", template, server.container)
-    # It belongs to the owner of the folder above, whoever the user of this container is. Only this folder is mounted,
-    # because the image refuses to start if it sees data of another version.
+    # Give it the owner of the volume, because this container may run as another user. Mount only this folder: the image
+    # refuses to start if it sees data of another version.
     server.output("sh", "-c", f"rm -rf {part} && mkdir -p {home} && chown --reference={VOLUME} {home}")
     mount = f"--mount=type=volume,source={volume},target={home},volume-subpath={home.rpartition('/')[2]}"
     # The image requires a password. The role gets its own together with the roles.

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django_compose_stack.doctor.stack import Finding, Findings, Stack
-from django_compose_stack.host.masking import without_passwords
+from django_compose_stack.host.dotenv import without_passwords
 from django_compose_stack.host.process import last_line
 
 # The first versions with start_interval in health checks and with develop.watch.

@@ -12,6 +12,7 @@ from pathlib import Path
 from django_compose_stack.doctor.stack import Finding, Findings, Stack, label
 from django_compose_stack.host import dotfile
 from django_compose_stack.host.apart import USUAL, bind_error, free_port
+from django_compose_stack.host.project import content
 
 # From which an engine takes the subnets of new networks by default.
 POOLS = [
@@ -118,12 +119,8 @@ def is_native_server(stack: Stack, port: int) -> bool:
 
 def routes() -> list[tuple[str, ipaddress.IPv4Network]]:
     """Return interface and destination of each IPv4 route except the default; Linux only."""
-    try:
-        lines = Path("/proc/net/route").read_text().splitlines()[1:]
-    except OSError:
-        return []
     found = []
-    for line in lines:
+    for line in content(Path("/proc/net/route")).splitlines()[1:]:
         interface, destination, *rest = line.split()
         address, mask = (struct.pack("<L", int(text, 16)) for text in (destination, rest[5]))
         network = ipaddress.ip_network((address, bin(int.from_bytes(mask, "big")).count("1")), strict=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django_compose_stack.host import dotenv, dotfile
 from django_compose_stack.host.process import output, say
-from django_compose_stack.host.project import LAYOUT, ROOT
+from django_compose_stack.host.project import LAYOUT, ROOT, content
 
 USUAL = 8000
 LAST = 65535
@@ -51,11 +51,7 @@ def setting(name):
     """Return a variable as Compose resolves it, from the environment, else from .env; empty if neither sets it."""
     if name in os.environ:
         return os.environ[name]
-    try:
-        text = ENV.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return dotenv.compose_values(text, os.environ).get(name, "")
+    return dotenv.compose_values(content(ENV), os.environ).get(name, "")
 
 
 def project_name():
@@ -83,15 +79,13 @@ def is_taken(port, has_engine):
 def claim(has_engine):
     """Write the next free port to .env if the port of the page is taken, so that Compose and all commands use it.
 
-    Called only while WEB_PORT is not set. Returns whether it wrote a port.
+    Called only while WEB_PORT is not set.
     """
     taken = of_page()
-    if not is_taken(taken, has_engine):
-        return False
-    free = free_port(setting("WEB_HOST") or "127.0.0.1", taken, lambda port: has_engine and is_published(port))
-    if free is not None:
-        write("WEB_PORT", str(free), f"port {taken} is taken")
-    return free is not None
+    if is_taken(taken, has_engine):
+        free = free_port(setting("WEB_HOST") or "127.0.0.1", taken, lambda port: has_engine and is_published(port))
+        if free is not None:
+            write("WEB_PORT", str(free), f"port {taken} is taken")
 
 
 def write(name, value, reason):

@@ -1,4 +1,4 @@
-"""Compares how Docker Compose and django-environ read one .env file.
+"""Compares how Docker Compose and django-environ read one .env file, and shows values without their secrets.
 
 Compose puts the file's values into containers, Django reads the file itself, and the two disagree about quotes,
 comments and `$`. A line that they read differently works in one place and fails in another, so it is refused.
@@ -12,8 +12,6 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from django_compose_stack.host.masking import is_secret
-
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "\0"}
 NAME = "[A-Za-z_][A-Za-z0-9_]*"
 VARIABLE = re.compile(
@@ -23,6 +21,9 @@ FORM = (
     "Write NAME=value: no space around =, no comment after it, each name once, and single quotes around a value that "
     'contains a space or any of $ # " \\'
 )
+SECRET = re.compile(r"KEY|PASSWORD|SECRET|TOKEN|URL")
+# Up to the last @ before another URL, because a password that was not escaped may contain any of : / @.
+PASSWORD = re.compile(r"(?<=:)[^:/]((?!://).)*(?=@)")
 
 
 class Refused(ValueError):
@@ -140,6 +141,16 @@ def differences(text: str, environment: Mapping[str, str]) -> dict[int, str]:
             continue
         found[reading.line] = f"line {reading.line}, {reading.name}: {problem}"
     return found
+
+
+def is_secret(name: str) -> bool:
+    """Return whether the variable of this name holds a secret."""
+    return bool(SECRET.search(name))
+
+
+def without_passwords(text: str) -> str:
+    """Replace the password in each URL of the text by ***."""
+    return PASSWORD.sub("***", text)
 
 
 def shown(name: str, value: str | None) -> str:

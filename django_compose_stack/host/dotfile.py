@@ -44,23 +44,9 @@ def without_stray_space(reading: dotenv.Reading) -> str | None:
     return line if again.compose == again.django == reading.compose else None
 
 
-def example_blocks(text: str) -> dict[str, str]:
-    """Return each variable of .env.example with the comment above it."""
-    blocks = {}
-    comment: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("#"):
-            comment.append(line)
-            continue
-        if "=" in line:
-            blocks[line.partition("=")[0]] = "\n".join([*comment, line])
-        comment = []
-    return blocks
-
-
 def append_blocks(path: Path, names: list[str]) -> None:
-    """Append variables to .env, with their comments from .env.example."""
-    blocks = example_blocks(path.with_name(".env.example").read_text(encoding="utf-8"))
+    """Append variables to .env, each with the comment above it in .env.example."""
+    example = path.with_name(".env.example").read_text(encoding="utf-8")
     text = path.read_text(encoding="utf-8")
-    added = "\n\n".join(blocks[name] for name in names)
+    added = "\n\n".join(re.search(rf"^(#.*\n)*{name}=.*$", example, re.M)[0] for name in names)
     path.write_text(f"{text.rstrip()}\n\n{added}\n".lstrip(), encoding="utf-8")

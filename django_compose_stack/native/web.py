@@ -7,9 +7,8 @@ import socket
 from contextlib import closing, suppress
 
 from django_compose_stack.host.process import Failure, wait_until
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import ROOT, content
 from django_compose_stack.native.common import STATE, is_locked, start_server, try_lock
-from django_compose_stack.native.environment import content
 
 # Locked as long as one process of the server lives. It contains the id of the first one, and the address.
 LOCK = STATE / "web"
@@ -85,7 +84,7 @@ def wait(address):
 
     found = wait_until(state, ANSWER_TIMEOUT, POLL) or f"does not answer after {ANSWER_TIMEOUT} seconds"
     if not found.endswith(" 200"):
-        lines = LOG.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        lines = content(LOG).splitlines()[-LOG_LINES:]
         raise Failure(
             f"the web server {found}. Last log lines:\n" + "\n".join(lines),
             "Correct the error above, then: make up. The whole log: make logs",

@@ -7,6 +7,7 @@ the first connection, of runserver, migrate or a script, may be too early.
 import sys
 import threading
 import time
+from itertools import count
 
 from django.db.backends.postgresql import base
 
@@ -20,15 +21,13 @@ started = time.monotonic()
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params):
-        told = False
-        while True:
+        for attempt in count():
             try:
                 return super().get_new_connection(conn_params)
             except base.Database.OperationalError as error:
                 if not is_worth_waiting(error):
                     raise
-            if not told:
-                told = True
+            if attempt == 0:
                 print(f"Waiting for the database at {conn_params['host']}.", file=sys.stderr)
             time.sleep(PAUSE)
 

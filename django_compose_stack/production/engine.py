@@ -11,7 +11,7 @@ import secrets
 from django_compose_stack.host import process
 from django_compose_stack.host.lock import held
 from django_compose_stack.host.process import Failure, must_output, parse_config, say
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import ROOT, content
 
 FILE = "compose.prod.yaml"
 SECRETS = ROOT / "secrets"
@@ -88,8 +88,7 @@ def container(service):
 
 
 def has_certificate():
-    path = SECRETS / "tls_certificate"
-    return path.exists() and "BEGIN CERTIFICATE" in path.read_text()
+    return "BEGIN CERTIFICATE" in content(SECRETS / "tls_certificate")
 
 
 def make_secrets():
@@ -103,13 +102,13 @@ def make_secrets():
         # A secret of a stack cannot be empty.
         **dict.fromkeys(ADDRESSES, "\n"),
     }
-    for name, content in contents.items():
+    for name, default in contents.items():
         path = SECRETS / name
         given = environment().get(name.upper()) if name in ADDRESSES else ""
-        if given and not (path.exists() and path.read_text() == given):
+        if given and content(path) != given:
             path.write_text(given)
         elif not path.exists():
-            path.write_text(content)
+            path.write_text(default)
             # Other users read it, in the containers. The mode of the folder keeps out the others of this machine.
             path.chmod(0o644)
     if not has_certificate():

@@ -5,20 +5,8 @@ import sys
 
 from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
-from django_compose_stack.production.engine import (
-    address,
-    changing,
-    compose,
-    container,
-    environment,
-    make_secrets,
-    must,
-    output,
-    run,
-    stack,
-)
+from django_compose_stack.production import engine, swarm
 from django_compose_stack.production.files import bring
-from django_compose_stack.production.swarm import serving
 
 # Services that end, and what to say if they fail.
 JOBS = {
@@ -29,34 +17,36 @@ JOBS = {
 
 def up():
     bring()
-    make_secrets()
-    if serving():
-        raise Failure(f"{stack()} runs as a stack, whose networks have the same names", "docker stack rm " + stack())
-    with changing("prod-up"):
-        must(*compose("up", "--build", "--detach", "--remove-orphans"))
+    engine.make_secrets()
+    if swarm.serving():
+        problem = f"{engine.stack()} runs as a stack, whose networks have the same names"
+        raise Failure(problem, f"docker stack rm {engine.stack()}")
+    with engine.changing("prod-up"):
+        engine.must(*engine.compose("up", "--build", "--detach", "--remove-orphans"))
         for job, outcome in JOBS.items():
-            if output("docker", "wait", output(*compose("ps", "--all", "--quiet", job))) != "0":
-                run(*compose("logs", "--no-log-prefix", job))
+            if engine.output("docker", "wait", engine.output(*engine.compose("ps", "--all", "--quiet", job))) != "0":
+                engine.run(*engine.compose("logs", "--no-log-prefix", job))
                 raise Failure(f"{outcome}, see above", "correct it, then: make prod-up")
-        must(*compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
-    print(f"Running at {address()}")
+        engine.must(*engine.compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
+    print(f"Running at {engine.address()}")
 
 
 def execute(service, *words):
     flags = ["--interactive", "--tty"] if sys.stdin.isatty() else ["--interactive"]
-    must("docker", "exec", *flags, container(service), *words)
+    engine.must("docker", "exec", *flags, engine.container(service), *words)
 
 
 def ps():
-    must(*(["docker", "stack", "ps", "--filter=desired-state=running", stack()] if serving() else compose("ps")))
+    swarm_ps = ["docker", "stack", "ps", "--filter=desired-state=running", engine.stack()]
+    engine.must(*(swarm_ps if swarm.serving() else engine.compose("ps")))
 
 
 def logs(*flags):
-    commands = [compose("logs", *flags)]
-    if serving():
+    commands = [engine.compose("logs", *flags)]
+    if swarm.serving():
         log = ["docker", "service", "logs", "--tail=100", *flags]
-        commands = [[*log, f"{stack()}_{service}"] for service in ("db", "web", "nginx")]
-    readers = [subprocess.Popen(command, cwd=ROOT, env=environment()) for command in commands]
+        commands = [[*log, f"{engine.stack()}_{service}"] for service in ("db", "web", "nginx")]
+    readers = [subprocess.Popen(command, cwd=ROOT, env=engine.environment()) for command in commands]
     try:
         status = max(reader.wait() for reader in readers)
     except KeyboardInterrupt:
@@ -69,11 +59,11 @@ def logs(*flags):
 
 
 def restart(service):
-    if serving():
-        must("docker", "service", "update", "--force", "--quiet", f"{stack()}_{service}")
+    if swarm.serving():
+        engine.must("docker", "service", "update", "--force", "--quiet", f"{engine.stack()}_{service}")
     else:
-        must(*compose("restart", service))
+        engine.must(*engine.compose("restart", service))
 
 
 def pass_on(*words):
-    must(*compose(*words))
+    engine.must(*engine.compose(*words))

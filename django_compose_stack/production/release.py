@@ -12,23 +12,8 @@ from pathlib import Path
 
 from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
-from django_compose_stack.production import swarm
-from django_compose_stack.production.engine import (
-    FILE,
-    SECRETS,
-    address,
-    changing,
-    compose,
-    environment,
-    make_secrets,
-    model,
-    must,
-    output,
-    run,
-    stack,
-)
+from django_compose_stack.production import engine, swarm
 from django_compose_stack.production.files import bring
-from django_compose_stack.production.swarm import inspect, serving, tasks, wait
 
 TRIES = 3  # failed tasks of one service, where there is nothing that the engine could roll back to
 KEPT = 10  # releases whose images stay
@@ -37,12 +22,14 @@ SERVING = ("db", "web", "nginx")
 
 
 def image(version):
-    return f"{environment()['IMAGE']}:{version}"
+    return f"{engine.environment()['IMAGE']}:{version}"
 
 
 def versions():
     """Return (build time, version) of each image of this project that the engine has, newest first."""
-    listed = output("docker", "image", "ls", "--format", "{{.CreatedAt}}\t{{.Tag}}", environment()["IMAGE"])
+    listed = engine.output(
+        "docker", "image", "ls", "--format", "{{.CreatedAt}}\t{{.Tag}}", engine.environment()["IMAGE"]
+    )
     return sorted((line.split("\t") for line in listed.splitlines()), key=lambda entry: entry[1], reverse=True)
 
 
@@ -51,17 +38,17 @@ def versions():
 
 def check_nginx():
     """Raise Failure if Nginx would not start with nginx/ and secrets/. By standard input they reach any engine."""
-    service = model()["services"]["nginx-files"]
+    service = engine.model()["services"]["nginx-files"]
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(ROOT / "nginx", "etc/nginx/stack")
         for name in ("tls_certificate", "tls_key"):
-            tar.add(SECRETS / name, f"run/secrets/{name}")
+            tar.add(engine.SECRETS / name, f"run/secrets/{name}")
     command = ["docker", "run", "--rm", "--interactive", "--network=none"]
     command += [f"--env={name}={value}" for name, value in service["environment"].items() if value is not None]
     command += [f"--tmpfs={volume['target']}" for volume in service["volumes"] if volume["type"] == "tmpfs"]
     command += [service["image"], "sh", "-c", "tar -x -C / && sh /etc/nginx/stack/start check"]
-    done = run(*command, input=archive.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = engine.run(*command, input=archive.getvalue(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         problem = f"Nginx refuses its files, so nothing was changed:\n{done.stdout.decode().strip()}"
         raise Failure(problem, "correct nginx/ or secrets/, then run this again")
@@ -69,35 +56,37 @@ def check_nginx():
 
 def new_version():
     """Return the name of a new release: the time, which sorts, the commit, and whether files differ from it."""
-    commit = output("git", "rev-parse", "--short", "HEAD") or "unknown"
-    changed = output("git", "status", "--porcelain")
+    commit = engine.output("git", "rev-parse", "--short", "HEAD") or "unknown"
+    changed = engine.output("git", "status", "--porcelain")
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{commit}{'-changed' if changed else ''}"
 
 
 def build(version):
-    revision = output("git", "rev-parse", "HEAD") or "unknown"
-    must(*compose("build", "--quiet", "web"), env={**environment(), "VERSION": version, "REVISION": revision})
-    registry = environment()["IMAGE"].partition("/")[0]
+    revision = engine.output("git", "rev-parse", "HEAD") or "unknown"
+    env = engine.environment()
+    engine.must(*engine.compose("build", "--quiet", "web"), env={**env, "VERSION": version, "REVISION": revision})
+    registry = env["IMAGE"].partition("/")[0]
     if "." in registry or ":" in registry:
-        must("docker", "push", "--quiet", image(version))
+        engine.must("docker", "push", "--quiet", image(version))
 
 
 def forget_old():
     """Remove the images of old releases, and before that their ended containers: the engine keeps each job's."""
     for _, old in versions()[KEPT:]:
-        ended = output("docker", "ps", "--all", "--quiet", "--filter=status=exited", f"--filter=ancestor={image(old)}")
+        filters = ["--filter=status=exited", f"--filter=ancestor={image(old)}"]
+        ended = engine.output("docker", "ps", "--all", "--quiet", *filters)
         if ended:
-            output("docker", "rm", *ended.split())
-        output("docker", "image", "rm", image(old))
+            engine.output("docker", "rm", *ended.split())
+        engine.output("docker", "image", "rm", image(old))
 
 
 def forget_unused():
     """Remove the secrets and configs of earlier releases, such as old passwords. The engine keeps what is in use."""
-    label = f"--filter=label=com.docker.stack.namespace={stack()}"
+    label = f"--filter=label=com.docker.stack.namespace={engine.stack()}"
     for kind in ("secret", "config"):
         now = {entry["name"] for entry in named(f"{kind}s").values()}
-        for old in set(output("docker", kind, "ls", label, "--format={{.Name}}").split()) - now:
-            output("docker", kind, "rm", old)
+        for old in set(engine.output("docker", kind, "ls", label, "--format={{.Name}}").split()) - now:
+            engine.output("docker", kind, "rm", old)
 
 
 # --- The change
@@ -106,9 +95,9 @@ def forget_unused():
 def named(kind):
     """Return the secrets or configs by name, with a digest of the content: a stack cannot change one of them."""
     entries = {}
-    for name, entry in model()[kind].items():
+    for name, entry in engine.model()[kind].items():
         digest = hashlib.sha256(Path(entry["file"]).read_bytes()).hexdigest()[:12]
-        entries[name] = {"file": entry["file"], "name": f"{stack()}_{name}_{digest}"}
+        entries[name] = {"file": entry["file"], "name": f"{engine.stack()}_{name}_{digest}"}
     return entries
 
 
@@ -120,26 +109,29 @@ def stack_deploy(version, content, *files):
         path.write_text(json.dumps(content).replace("$", "$$"))
         options = [f"--compose-file={file}" for file in (*files, path)]
         command = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=never", "--with-registry-auth"]
-        must(*command, *options, stack(), env={**environment(), "VERSION": version}, stdout=subprocess.DEVNULL)
+        env = {**engine.environment(), "VERSION": version}
+        engine.must(*command, *options, engine.stack(), env=env, stdout=subprocess.DEVNULL)
 
 
 def migrate(version):
     """Migrate with the new image and its present settings, while the old one serves. Raises Failure if that fails."""
-    service = {**model()["services"]["migrate"], "image": image(version)}
+    service = {**engine.model()["services"]["migrate"], "image": image(version)}
     # Compose also prints what is not set, and a stack refuses null.
     service = {name: value for name, value in service.items() if value is not None}
-    alone = {"services": {"migrate": service}, "networks": model()["networks"], "secrets": named("secrets")}
+    alone = {"services": {"migrate": service}, "networks": engine.model()["networks"], "secrets": named("secrets")}
     stack_deploy(version, alone)
-    task = wait(lambda: swarm.ended("migrate"), "the migration has not ended")
+    task = swarm.wait(lambda: swarm.ended("migrate"), "the migration has not ended")
     if task["Status"]["State"] != "complete":
         swarm.show_end("the migration failed", task)
-        raise Failure(f"{version} was not deployed; {serving()} is what web serves", "correct it, then: make deploy")
+        raise Failure(
+            f"{version} was not deployed; {swarm.serving()} is what web serves", "correct it, then: make deploy"
+        )
 
 
 def history(version):
     """Return the versions that served, newest first, once this one does: a new one, or one to go back to."""
-    known = inspect("web").get("Spec", {}).get("Labels", {}).get(HISTORY, "").split()
-    now = serving()
+    known = swarm.inspect("web").get("Spec", {}).get("Labels", {}).get(HISTORY, "").split()
+    now = swarm.serving()
     if version in known:
         return known
     # Without versions that were rolled back, so that nobody returns to them.
@@ -148,23 +140,25 @@ def history(version):
 
 def release(version):
     """Make the stack what compose.prod.yaml says, in that version. Raises Failure if a service does not start."""
-    before = {name: inspect(name).get("UpdateStatus", {}).get("StartedAt") for name in SERVING}
-    known = {task["ID"] for name in SERVING for task in tasks(name)}
+    before = {name: swarm.inspect(name).get("UpdateStatus", {}).get("StartedAt") for name in SERVING}
+    known = {task["ID"] for name in SERVING for task in swarm.tasks(name)}
     services = {
         "web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}},
         # It has already run. If there is no stack yet, this is its only run.
-        "migrate": {"deploy": {"replicas": 0 if serving() else 1}},
+        "migrate": {"deploy": {"replicas": 0 if swarm.serving() else 1}},
     }
     content = {"services": services, "configs": named("configs"), "secrets": named("secrets")}
-    stack_deploy(version, content, FILE)
+    stack_deploy(version, content, engine.FILE)
 
     def failed(name):
-        return [task for task in tasks(name) if task["ID"] not in known and task["Status"]["State"] in swarm.ENDED]
+        return [
+            task for task in swarm.tasks(name) if task["ID"] not in known and task["Status"]["State"] in swarm.ENDED
+        ]
 
     def settled():
         """Return (service, how it ended), (None, "") if all is well; None while the update runs."""
         for name in SERVING:
-            update = inspect(name).get("UpdateStatus", {})
+            update = swarm.inspect(name).get("UpdateStatus", {})
             # It is missing until the engine begins, and for good if nothing changes: is_up tells the two apart.
             if not update or update.get("StartedAt") == before[name]:
                 if len(failed(name)) >= TRIES:
@@ -178,15 +172,17 @@ def release(version):
             return "nginx-files", "and Nginx keeps its previous files"
         return (None, "") if files and all(swarm.is_up(name) for name in SERVING) else None
 
-    name, outcome = wait(settled, f"{version} did not start")
+    name, outcome = swarm.wait(settled, f"{version} did not start")
     if name:
-        task = (failed(name) or tasks(name))[0]
+        task = (failed(name) or swarm.tasks(name))[0]
         swarm.show_end(f"{name} of {version} did not become healthy", task)
-        raise Failure(f"{serving()} is what web serves ({outcome})", "correct it, then: make deploy")
-    if serving() != version:
-        raise Failure(f"{serving()} serves now, not {version}: something else has changed the stack", "make releases")
+        raise Failure(f"{swarm.serving()} is what web serves ({outcome})", "correct it, then: make deploy")
+    if swarm.serving() != version:
+        raise Failure(
+            f"{swarm.serving()} serves now, not {version}: something else has changed the stack", "make releases"
+        )
     forget_unused()
-    print(f"{version} serves at {address()}")
+    print(f"{version} serves at {engine.address()}")
 
 
 @contextlib.contextmanager
@@ -194,10 +190,10 @@ def prepared(command):
     """Check and make what a release needs, and hold the lock of this production."""
     bring()
     swarm.check()
-    if not serving() and output(*compose("ps", "--quiet")):
-        raise Failure(f"{stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
-    make_secrets()
-    with changing(command):
+    if not swarm.serving() and engine.output(*engine.compose("ps", "--quiet")):
+        raise Failure(f"{engine.stack()} runs as a rehearsal, whose networks have the same names", "make prod-down")
+    engine.make_secrets()
+    with engine.changing(command):
         check_nginx()
         yield
 
@@ -206,7 +202,7 @@ def deploy():
     with prepared("deploy"):
         version = new_version()
         build(version)
-        if serving():
+        if swarm.serving():
             migrate(version)
         release(version)
         forget_old()
@@ -215,14 +211,14 @@ def deploy():
 def rollback(version=None):
     with prepared("rollback"):
         version = version or version_before()
-        if not output("docker", "image", "inspect", image(version)):
+        if not engine.output("docker", "image", "inspect", image(version)):
             raise Failure(f"there is no image {image(version)}", "name one of: make releases")
         release(version)
 
 
 def version_before():
     """Return the version that served before the one that serves."""
-    versions, now = history(serving()), serving()
+    versions, now = history(swarm.serving()), swarm.serving()
     older = versions[versions.index(now) + 1 :] if now else []
     if not older:
         raise Failure("there is no version before this one", "name one of `make releases`: make rollback VERSION=…")
@@ -230,6 +226,6 @@ def version_before():
 
 
 def show():
-    now = serving()
+    now = swarm.serving()
     for built, version in versions():
         print(f"{built[:19]}  {version}{'  serves' if version == now else ''}")

@@ -71,7 +71,7 @@ def test_actions_of_others_are_pinned_by_hash():
     workflows = list((ROOT / ".github/workflows").glob("*.yml"))
     used = [line for path in workflows for line in path.read_text().splitlines() if "uses:" in line]
 
-    unpinned = [line for line in used if not re.search(r"uses: [\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)]
+    unpinned = [line for line in used if not re.search(r"uses: [\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line)]
 
     assert used
     assert unpinned == []

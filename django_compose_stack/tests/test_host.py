@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from django_compose_stack.host.masking import is_secret, without_passwords
+from django_compose_stack.host.dotenv import is_secret, without_passwords
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import TIMED_OUT, ask, output, parse_config
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from django_compose_stack import development
-from django_compose_stack.production import engine, rehearsal
+from django_compose_stack.production import engine
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def commands(monkeypatch):
 
     monkeypatch.setenv("MODE", "production")
     monkeypatch.setattr(engine, "environment", dict)
-    monkeypatch.setattr(rehearsal, "container", lambda service: f"the-{service}")
+    monkeypatch.setattr(engine, "container", lambda service: f"the-{service}")
     monkeypatch.setattr(subprocess, "run", run)
     return found
 

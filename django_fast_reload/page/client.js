@@ -85,9 +85,8 @@
     document.documentElement.append(box);
   }
 
-  function place(editor, { path, where, line, column }) {
-    return editor.replace("{path}", encodeURI(path)).replace("{where}", encodeURI(where)).replace("{line}", line)
-      .replace("{column}", column);
+  function place(editor, frame) {
+    return editor.replace(/\{(path|where|line|column)\}/g, (_, name) => encodeURI(frame[name]));
   }
 
   // Django's own page for an error of a request names files and lines; let them open the editor too.

@@ -12,7 +12,6 @@ from ..ipc import Failure, Frame
 FOLDER = Path(__file__).parent
 PAGE = Template((FOLDER / "error.html").read_text("utf-8"))
 CLIENT = (FOLDER / "client.js").read_text("utf-8")
-KIND = re.compile(r"([\w.]+): ")  # of the error, ahead of its message
 PLACEHOLDER = re.compile(r"\{(path|where|line|column)\}")
 
 
@@ -22,13 +21,10 @@ def error_page(failure: Failure, headers: dict[str, str], editor: str, version: 
         return "text/plain", "\n\n".join(filter(None, (failure["title"], failure["hint"], failure["text"])))
     groups = groupby(failure["frames"], key=lambda frame: bool(frame["library"]))
     frames = "".join((folded if is_library else own)(list(group), editor) for is_library, group in groups)
-    kind = KIND.match(failure["title"])
-    message = failure["title"][kind.end() :] if kind else failure["title"]
-    first, _, rest = message.partition("\n")
+    first, _, rest = failure["title"].partition("\n")
     page = PAGE.substitute(
         title=html.escape(failure["title"]),
-        kind=html.escape(kind[1]) if kind else "Error",
-        message=html.escape(first),
+        first=html.escape(first),
         rest=f"<pre class=rest>{html.escape(rest)}</pre>" if rest.strip() else "",
         hint=f"<p class=hint>{html.escape(failure['hint'])}</p>" if failure["hint"] else "",
         frames=frames,

@@ -12,17 +12,14 @@ from ..package import VERSION
 from ..page.error_page import CLIENT, error_page
 from .client import Client
 from .files import Files
-from .hosts import is_known, is_same_origin
+from .hosts import is_known
 from .loader import Loader
 from .terminal import Terminal
 
 MAX_HISTORY = 50
 UNKNOWN = "The code does not load. Open this page at localhost, or at a name in ALLOWED_HOSTS, to see why."
 PREFIX = b"/__devserver__/"
-REFUSED = (
-    "The development server shows errors and takes orders at localhost and at the names in ALLOWED_HOSTS only, "
-    "and takes orders only from its own pages.\n"
-)
+REFUSED = "The development server shows errors only at localhost and at the names in ALLOWED_HOSTS.\n"
 
 
 def is_reserved(start: bytes) -> bool:
@@ -72,16 +69,13 @@ class Endpoints:
             client.stream(event(self.state(client.is_known)))
         elif is_own and path.endswith("/client.js"):
             client.send("200 OK", "text/javascript", CLIENT)
-        elif not client.is_known or (method == "POST" and is_own and not is_same_origin(headers)):
+        elif not client.is_known:
             client.send("403 Forbidden" if is_own else "500 Internal Server Error", "text/plain", REFUSED)
         elif not is_own:
             page = error_page(self.loader.load.failure, headers, self.editor, self.loader.version)
             client.send("500 Internal Server Error", *page)
         elif path.endswith("/status"):
             client.send("200 OK", "application/json", json.dumps(self.report()))
-        elif path.endswith("/retry") and method == "POST":
-            self.loader.start()
-            client.send("202 Accepted", "text/plain", "Starting from nothing.\n")
         else:
             client.send("404 Not Found", "text/plain", "There is nothing at this address.\n")
 

@@ -1,10 +1,8 @@
-"""To whom the supervisor shows source, and from where it takes orders.
+"""To whom the supervisor shows source.
 
 A page of another site must not read the developer's source through the developer's browser: with DNS rebinding its
 own name leads here, so a name counts only where the project knows it.
 """
-
-from urllib.parse import urlsplit
 
 LOCAL = (".localhost", "127.0.0.1", "[::1]")
 
@@ -17,11 +15,3 @@ def is_known(host: str, allowed: list[str]) -> bool:
     name = name.rstrip(".")
     patterns = (pattern.lower() for pattern in (*LOCAL, *allowed) if pattern != "*")
     return any(name == pattern.lstrip(".") or (pattern[0] == "." and name.endswith(pattern)) for pattern in patterns)
-
-
-def is_same_origin(headers: dict[str, str]) -> bool:
-    """Tell whether a request comes from a page of this server, or from no page at all."""
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        return False
-    return headers.get("sec-fetch-site", "none") in ("none", "same-origin")

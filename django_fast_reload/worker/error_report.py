@@ -31,13 +31,11 @@ def describe(error: BaseException, project: ProjectPaths) -> Failure:
     frames.sort(key=lambda frame: frame["name"] == "<module>" and frame["path"] == main)
     own = [frame for frame in frames if not frame["library"]][:MAX_FRAMES]
     others = [frame for frame in frames if frame["library"]][:MAX_LIBRARY_FRAMES]
-    first = own[0] if own else {"path": "", "line": 0}
+    first = own[0] if own else {"path": "", "line": 0, "where": ""}
     return {
         "title": title(error),
         "hint": next(filter(None, (hint(link, project) for link in chain(error))), ""),
-        "path": first["path"],
-        "line": first["line"],
-        "where": os.path.relpath(first["path"], project.root) if first["path"] else "",
+        **{name: first[name] for name in ("path", "line", "where")},
         "frames": [frame for frame in frames if frame in own or frame in others],
         "text": full_text(error)[-MAX_TEXT:],
         "refusal": refusal,

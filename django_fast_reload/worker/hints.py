@@ -92,15 +92,11 @@ def missing_template(error: BaseException, project: ProjectPaths) -> str:
     name = str(error)
     places = [str(origin.name) for origin, _ in getattr(error, "tried", [])]
     folders = list(dict.fromkeys(place.removesuffix(f"/{name}") for place in places))
-    close = difflib.get_close_matches(name, templates(folders), 1, 0.7)
+    found = (path for folder in folders for path in iglob("**", root_dir=folder, recursive=True))
+    close = difflib.get_close_matches(name, islice(found, MAX_FILES), 1, 0.7)
     shown = ", ".join(os.path.relpath(folder, project.root) for folder in folders if project.locate(f"{folder}/"))
     own = f"The project's folders that were searched: {shown or 'none'}."
     return f"Did you mean {close[0]}? {own}" if close else own
-
-
-def templates(folders: list[str]) -> list[str]:
-    found = (name for folder in folders for name in iglob("**", root_dir=folder, recursive=True))
-    return list(islice(found, MAX_FILES))
 
 
 def missing_migration(error: BaseException, project: ProjectPaths) -> str:

@@ -15,17 +15,10 @@ class Command(BaseCommand):
         parser.add_argument("--wait", type=float, default=0, help="seconds to wait until it is ready; 0 checks once")
 
     def handle(self, **options):
-        """Raise CommandError if it is not ready in time."""
+        """Raise CommandError if it is not ready in time, or all replicas may open more connections than there are."""
         state = wait(self.state, options["wait"], self.stdout.write)
         if state != OK:
             raise CommandError(f"Not ready: {state}")
-        self.check_connections()
-
-    def state(self) -> str:
-        return next((f"{name}: {state}" for name, state in readiness().items() if state != OK), OK)
-
-    def check_connections(self) -> None:
-        """Raise CommandError if the threads of all replicas may open more connections than Postgres allows."""
         if connection.vendor != "postgresql":
             return
         with connection.cursor() as cursor:
@@ -40,3 +33,6 @@ class Command(BaseCommand):
                 f"{wanted} connections, and Postgres allows {limit}. Lower one of the two variables, or raise "
                 "max_connections of the db service"
             )
+
+    def state(self) -> str:
+        return next((f"{name}: {state}" for name, state in readiness().items() if state != OK), OK)

@@ -1,5 +1,6 @@
 import threading
 import time
+from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -19,7 +20,7 @@ def configure(monkeypatch, **config):
 def test_database_that_answers_shows_version_size_and_no_unapplied_migration():
     found = database.look()
 
-    assert (found.error, found.pending, found.trouble) == ("", (), "")
+    assert (found.problem, found.pending) == ("", ())
     assert found.label.startswith(f"{connection.display_name} {connection.get_database_version()[0]}.")
     assert found.facts
 
@@ -44,8 +45,8 @@ def test_migrations_that_cannot_be_read_are_no_fault_of_the_database(monkeypatch
 
     found = database.look()
 
-    assert found.error == ""
-    assert found.trouble == "ImportError: No module named 'apps.pages.migrations.0002_nothing'"
+    assert found.problem == "The migrations cannot be read"
+    assert found.reason == "ImportError: No module named 'apps.pages.migrations.0002_nothing'"
 
 
 @pytest.mark.django_db
@@ -102,13 +103,14 @@ def test_error_is_explained(no_database, monkeypatch, message, reason):
 
     found = database.look()
 
-    assert found.error == message.partition("\n")[0]
+    assert found.problem == database.DOWN
     assert found.reason == reason
 
 
 def test_volume_is_the_one_of_compose_where_the_database_is(monkeypatch):
-    configure(monkeypatch, HOST="db")
-    assert database.volume_name() == "db-data"
+    cursor = mock.Mock(**{"fetchone.return_value": (1, 2, "100")})
+    configure(monkeypatch, HOST="db", NAME="app")
+    assert dict(database.facts(cursor))["volume"] == "db-data"
 
-    configure(monkeypatch, HOST="127.0.0.1")
-    assert database.volume_name() == ""
+    configure(monkeypatch, HOST="127.0.0.1", NAME="app")
+    assert "volume" not in dict(database.facts(cursor))

@@ -24,7 +24,7 @@ def test_loopback_is_local(peer):
 
 
 def test_other_addresses_of_this_machine_are_local(monkeypatch):
-    monkeypatch.setattr(network, "interfaces", lambda: [network.Interface("eth0", "192.0.2.7", "physical")])
+    monkeypatch.setattr(network, "interfaces", lambda: [network.Interface("eth0", "192.0.2.7")])
 
     assert why("192.0.2.7") == ""
     assert why("192.0.2.8") == "This request came from 192.0.2.8, which is another machine."

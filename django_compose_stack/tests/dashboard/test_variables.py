@@ -1,6 +1,6 @@
 import pytest
 
-from django_compose_stack.dashboard import network, variables, versions
+from django_compose_stack.dashboard import network, variables
 from django_compose_stack.dashboard.variables import HIDDEN, Variable
 
 COMPOSE = "environment:\n      POSTGRES_DB: ${POSTGRES_DB:-app}\nargs:\n  X: ${PYTHON_VERSION:-3.12}\n"
@@ -85,28 +85,3 @@ def test_settings_are_shown_without_their_secrets(settings, monkeypatch):
     assert "redis://me:***@cache:6379" in shown["CACHES"]
     assert "ROOT_URLCONF" in shown
     assert "DEFAULT_CHARSET" not in shown
-
-
-def test_package_that_differs_from_the_lock_is_told(tmp_path, settings, monkeypatch):
-    settings.BASE_DIR = tmp_path
-    (tmp_path / "requirements.txt").write_text(
-        "django==9.9 \\\n    --hash=sha256:0\nno-such==1 ; sys_platform == 'x' \\\n"
-    )
-    (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements/dev.txt").write_text("django==9.9 \\\npytest==1.0 \\\nruff==2.0 \\\n")
-    monkeypatch.setattr(versions, "installed", {"django": "6.1", "pytest": "1.0", "ruff": "", "no-such": ""}.get)
-
-    found = versions.packages()
-
-    assert found == [versions.Package("django", "6.1", "9.9"), versions.Package("ruff", "", "2.0")]
-    assert all(package.differs for package in found)
-
-
-def test_wheels_of_the_stack_are_packages_of_the_lock(tmp_path, settings, monkeypatch):
-    settings.BASE_DIR = tmp_path
-    (tmp_path / "requirements.txt").write_text(
-        ".stack/django_fast_reload-1.1.0-py3-none-any.whl \\\n    --hash=sha256:0\n"
-    )
-    monkeypatch.setattr(versions, "installed", {"django-fast-reload": "1.0.0"}.get)
-
-    assert versions.packages() == [versions.Package("django-fast-reload", "1.0.0", "1.1.0")]

@@ -99,11 +99,14 @@ def test_address_of_another_machine_is_found(bare):
     assert "WEB_HOST=127.0.0.1 in .env" in found.fix
 
 
-def test_machine_with_neither_docker_nor_a_python_is_told(bare):
+def test_machine_with_neither_docker_nor_a_python_is_told(bare, monkeypatch):
+    for name in ("PATH", "PYENV_ROOT"):
+        monkeypatch.setenv(name, "/nowhere")
+
     found = bare.findings(PATH="/nowhere")["no-python"]
 
-    assert found.problem == "there is neither a Docker engine nor Python 3.12 or newer; found: none"
-    assert "Install Docker, or uv" in found.fix
+    assert found.problem == "could not find Python 3.12 or newer. Found no Python at all"
+    assert found.fix.startswith("Install Docker. Or: Install it, with its venv module, then try again. For example: ")
 
 
 @pytest.mark.parametrize(

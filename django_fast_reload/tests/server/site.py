@@ -223,11 +223,6 @@ class Site:
         """Return (changed files, error) of each load after the given one."""
         return [(load["files"], load["error"]) for load in self.status()["history"] if load["generation"] > generation]
 
-    def start_from_nothing(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.port), 10) as sock:
-            sock.sendall(b"POST /__devserver__/retry HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert b"202 Accepted" in sock.recv(1000)
-
     def is_settled(self) -> bool:
         return self.status()["state"] != "loading"
 

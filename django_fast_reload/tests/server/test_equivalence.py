@@ -206,7 +206,8 @@ def test_resumed_and_fresh_processes_are_equal(site, cold, variants):
             site.write(name, text)
 
         resumed = seen(site)
-        cold.start_from_nothing()
+        cold.stop()
+        cold.start()
         fresh = seen(cold)
 
         assert resumed[0] == fresh[0], f"edit {number}, {name}: {resumed[1]} instead of {fresh[1]}"

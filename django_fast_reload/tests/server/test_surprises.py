@@ -1,5 +1,6 @@
 """What someone who knows Django's own server would not expect."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -113,7 +114,13 @@ def test_the_default_port_of_a_subclass(fresh_site):
     site.edit("config/settings.py", '"blog", "shop"', '"shop"')
     site.address = "--no-color"  # in place of address and port
 
-    site.start()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Django's own default port, taken by another program; it may be already.
+        with contextlib.suppress(OSError):
+            other.bind(("127.0.0.1", 8000))
+            other.listen()
+        site.start()
 
     assert site.get() == (200, b"0000")
     site.edit("blog/views.py", '"0000"', '"0001"')
@@ -172,35 +179,6 @@ def test_known_hosts_see_the_source(site, host):
     assert site.get()[0] == 500
 
     assert b"import oss" in request(site, f"GET / HTTP/1.1\nHost: {host}\nAccept: text/html")
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        "Host: localhost\nSec-Fetch-Site: cross-site",
-        "Host: localhost\nSec-Fetch-Site: same-site",
-        "Host: localhost\nOrigin: http://evil.example",
-        "Host: localhost:8000\nOrigin: http://localhost:9000",
-        "Host: localhost\nOrigin: null",
-        "Host: evil.example",
-    ],
-)
-def test_only_its_own_pages_may_start_it_from_nothing(site, headers):
-    generation = site.status()["generation"]
-
-    answer = request(site, f"POST /__devserver__/retry HTTP/1.1\n{headers}")
-
-    assert answer.startswith(b"HTTP/1.1 403 Forbidden")
-    assert site.status()["generation"] == generation
-
-
-def test_its_own_pages_may_start_it_from_nothing(site):
-    generation = site.status()["generation"]
-
-    answer = request(site, "POST /__devserver__/retry HTTP/1.1\nHost: localhost:80\nOrigin: http://localhost:80")
-
-    assert answer.startswith(b"HTTP/1.1 202 Accepted")
-    assert site.status()["generation"] == generation + 1
 
 
 # ---- what start-up read, and what it left

@@ -1,8 +1,8 @@
-"""Which Host headers are the developer's, and which pages may give orders."""
+"""Which Host headers are the developer's."""
 
 import pytest
 
-from ...supervisor.hosts import is_known, is_same_origin
+from ...supervisor.hosts import is_known
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,3 @@ def test_hosts_that_are_known(host, allowed):
 )
 def test_hosts_that_are_not_known(host, allowed):
     assert not is_known(host, allowed)
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({"host": "localhost"}, True),
-        ({"host": "localhost:80", "origin": "http://localhost:80", "sec-fetch-site": "same-origin"}, True),
-        ({"host": "localhost", "sec-fetch-site": "same-site"}, False),
-        ({"host": "localhost", "origin": "null"}, False),
-        ({"host": "localhost:8000", "origin": "http://localhost:9000"}, False),
-    ],
-)
-def test_pages_that_may_give_orders(headers, expected):
-    assert is_same_origin(headers) is expected
