@@ -5,6 +5,7 @@ import sys
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from .package import FOLDER as PACKAGE
 
@@ -15,6 +16,16 @@ PREFIXES = {os.path.realpath(prefix) + "/" for prefix in (sys.prefix, sys.base_p
 SYSTEM = ("/proc/", "/sys/", "/dev/", "/usr/", "/lib/", "/lib64/", *PREFIXES)
 TEMPORARY = os.path.realpath(os.environ.get("TMPDIR") or "/tmp") + "/"
 STDLIB = tuple({os.path.realpath(sysconfig.get_path(name)) + "/" for name in ("stdlib", "platstdlib")})
+
+
+class Folder(NamedTuple):
+    """A folder: its real path, whether names, code and data in it count, and the symlinks on the way with targets."""
+
+    real: str
+    is_own: bool
+    has_code: bool
+    has_data: bool
+    links: dict[str, str]
 
 
 class ProjectPaths:
@@ -28,7 +39,8 @@ class ProjectPaths:
     def __init__(self, root: str):
         self.root = os.path.realpath(root)
         self.on_link: Callable[[str, str], None] = lambda link, target: None
-        self.folders: dict[str, tuple[str, bool, bool, bool, dict[str, str]]] = {}
+        self.folders: dict[str, Folder] = {}
+        self.judged: dict[str, tuple[bool, bool, bool]] = {}
 
     def locate(self, path: str, code: bool = False, data: bool = False) -> str | None:
         """Return the path with symlinked folders resolved, or None where it is not part of the project.
@@ -36,32 +48,50 @@ class ProjectPaths:
         code: it is a module; data: it is a file that was read.
         """
         folder, name = os.path.split(path)
-        found = self.folders.get(folder)
-        if found is None:
-            real, links = resolve(folder)
-            found = self.folders[folder] = (real, *self._judge(real), links)
-        real, is_own, has_code, has_data, links = found
-        is_part = is_own or (code and has_code) or (data and has_data)
-        for link, target in links.items():
+        found = self.folders.get(folder) or self._look(folder)
+        is_part = found.is_own or (code and found.has_code) or (data and found.has_data)
+        for link, target in found.links.items():
             if is_part or link.startswith(self.root + "/"):
                 self.on_link(link, target)
-        return f"{real}/{name}" if is_part else None
+        return f"{found.real}/{name}" if is_part else None
+
+    def _look(self, folder: str) -> Folder:
+        """Resolve a folder from what is known of the one above: each process that goes on does it for all it uses."""
+        above, _, name = folder.rpartition("/")
+        real, links = "", {}
+        if above and name not in ("", ".", ".."):
+            known = self.folders.get(above) or self._look(above)
+            real, links = os.path.join(known.real, name), known.links
+        if not real or os.path.islink(real):
+            real, links = resolve(folder)
+        found = self.folders[folder] = Folder(real, *self._judge(real), links)
+        return found
 
     def _judge(self, folder: str) -> tuple[bool, bool, bool]:
         """Return whether names, code and data in a folder count."""
-        parts = Path(folder).parts
-        if f"{folder}/".startswith((*STDLIB, PACKAGE + "/")):
-            return False, False, False
-        if folder != self.root and not folder.startswith(self.root + "/"):
-            has_code = INSTALLED.isdisjoint(parts)
-            # Temporary files go again: a change each time. A project that is one itself has its data beside it.
-            unstable = SYSTEM if self.root.startswith(TEMPORARY) else (*SYSTEM, TEMPORARY)
-            return False, has_code, has_code and ".cache" not in parts and not f"{folder}/".startswith(unstable)
-        inside = parts[len(Path(self.root).parts) :]
-        below = [Path(self.root, *inside[: depth + 1]) for depth in range(len(inside))]
-        has_data = INSTALLED.isdisjoint(inside) and not any((place / "pyvenv.cfg").exists() for place in below)
-        is_own = has_data and not any(part.startswith(".") for part in inside)
+        if folder not in self.judged:
+            if f"{folder}/".startswith((*STDLIB, PACKAGE + "/")):
+                self.judged[folder] = False, False, False
+            elif folder == self.root:
+                self.judged[folder] = True, True, True
+            else:
+                is_inside = folder.startswith(self.root + "/")
+                self.judged[folder] = self._judge_inside(folder) if is_inside else self._judge_outside(folder)
+        return self.judged[folder]
+
+    def _judge_inside(self, folder: str) -> tuple[bool, bool, bool]:
+        above, _, name = folder.rpartition("/")
+        is_own, _, has_data = self._judge(above)
+        has_data = has_data and name not in INSTALLED and not os.path.exists(f"{folder}/pyvenv.cfg")
+        is_own = is_own and has_data and not name.startswith(".")
         return is_own, is_own, has_data
+
+    def _judge_outside(self, folder: str) -> tuple[bool, bool, bool]:
+        parts = Path(folder).parts
+        has_code = INSTALLED.isdisjoint(parts)
+        # Temporary files go again: a change each time. A project that is one itself has its data beside it.
+        unstable = SYSTEM if self.root.startswith(TEMPORARY) else (*SYSTEM, TEMPORARY)
+        return False, has_code, has_code and ".cache" not in parts and not f"{folder}/".startswith(unstable)
 
 
 def resolve(path: str) -> tuple[str, dict[str, str]]:

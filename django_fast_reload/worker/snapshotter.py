@@ -182,6 +182,8 @@ class Snapshotter:
 
         Copies of one process have the same things at the same addresses.
         """
+        for path in list(sys.path_importer_cache):
+            self.recorder.project.locate(path + "/", code=True)  # for forget_listings
         for name in orders.modules:
             if is_readable(sock):
                 return
