@@ -84,9 +84,19 @@ def debug():
 
 
 def down():
-    if mode() == "native":
-        return native("down")
-    show("docker", "compose", "--profile", "*", "down")
+    # A server from a time without an engine, or from MODE=native, would go on holding the port.
+    if mode() == "native" or (not os.environ.get("MODE") and runs_natively()):
+        native("down")
+    if mode() != "native":
+        show("docker", "compose", "--profile", "*", "down")
+
+
+def runs_natively():
+    if os.name == "nt":
+        return False
+    from django_compose_stack.native.web import running  # needs fcntl
+
+    return running() is not None
 
 
 def stack(*words):

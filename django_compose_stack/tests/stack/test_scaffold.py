@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import threading
 from urllib.request import urlopen
 
@@ -60,11 +61,14 @@ def test_its_tests_are_those_of_its_apps(clone, mode):
     assert re.search(r"^=+ \d+ passed in ", tested, re.M)
 
 
-def test_make_up_without_an_engine(clone):
+def test_make_up_without_an_engine_and_down_when_there_is_one(clone):
     clone.make("down")
     try:
         assert clone.make("up", MODE="native").stdout.endswith(f"unning at http://127.0.0.1:{clone.port}\n")
         assert "PostgreSQL" in clone.page()
+        clone.make("down", MODE="")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", clone.port)).close()
     finally:
         clone.make("down", MODE="native")
         clone.make("up")
