@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 PROVIDERS = ("daphne", "channels")  # apps that stand for ASGI
 MISSING = "ASGI needs uvicorn, which is not installed."
 INSTALL = "Install it: python -m pip install uvicorn websockets"
+TOO_OLD = "ASGI needs uvicorn 0.35 and websockets 11 or newer. uvicorn {} is installed, or older websockets."
+UPGRADE = "Upgrade them: python -m pip install --upgrade uvicorn websockets"
 
 
 def is_wanted(options: dict) -> bool:

@@ -1,5 +1,5 @@
 // Added to HTML pages while DEBUG is on (inject.py). Its data attributes tell how the page was made:
-// version: of the code; time: seconds, when; files: the templates; method: of the request.
+// version: of the code; time: seconds since the machine's start, when; files: the templates; method: of the request.
 (() => {
   const page = document.currentScript.dataset;
   const templates = new Set(JSON.parse(page.files || "[]"));

@@ -45,7 +45,7 @@ class Inject:
         note_templates()
 
     def __call__(self, environ, start_response):
-        started, rendered, answer = time.time(), set(), []
+        started, rendered, answer = time.monotonic(), set(), []
         token = RENDERED.set(rendered)
 
         def capture(status, headers, exc_info=None):

@@ -35,7 +35,7 @@ class Page:
 
     def __init__(self, scope, send, version: str):
         self.scope, self.original_send, self.version = scope, send, version
-        self.started, self.rendered = time.time(), set()
+        self.started, self.rendered = time.monotonic(), set()
         self.is_html, self.nonce, self.held = False, "", b""
         self.start: dict | None = None  # not sent so far
 

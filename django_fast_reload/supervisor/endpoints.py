@@ -34,7 +34,8 @@ class Endpoints:
         self.loop, self.loader, self.files, self.name = loop, loader, files, terminal.name
         self.editor = EDITOR
         self.allowed_hosts: list[str] = []  # as the project's settings name them
-        self.touched: deque[list] = deque(maxlen=MAX_HISTORY)  # [time, path] of templates and static files
+        # [time, path] of templates and static files; the clock that nobody sets, which all processes share
+        self.touched: deque[list] = deque(maxlen=MAX_HISTORY)
         self.history: deque[dict] = deque(maxlen=MAX_HISTORY)
         self.clients: dict[Client, None] = {}  # in the order in which they came
 
@@ -81,7 +82,7 @@ class Endpoints:
 
     def touch(self, paths: list[str]) -> None:
         """Tell pages of changed files that are no part of the process."""
-        self.touched += [[time.time(), os.path.realpath(path)] for path in paths]  # as pages name them
+        self.touched += [[time.monotonic(), os.path.realpath(path)] for path in paths]  # as pages name them
         self.broadcast()
 
     def remember(self) -> None:

@@ -20,12 +20,13 @@ class Worker:
 
     sock: socket.socket
     journal: Journal  # what it has used
-    pid: int = 0
+    pid: int = 0  # 0 until it has said so itself, where it is a copy of a snapshot
     pidfd: int = -1
     is_serving: bool = False
     is_debugged: bool = False  # someone sits in a debugger while it loads
     connections: deque[socket.socket] = field(default_factory=deque)  # sent to it, and perhaps not received yet
     received: int = 0  # number of connections before these
+    since: float = field(default_factory=time.monotonic)  # when it was asked for
 
     def send(self, message, *fds: int) -> bool:
         """Send without waiting; return False where it is too busy to listen, or gone."""

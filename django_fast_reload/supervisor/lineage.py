@@ -12,6 +12,7 @@ from .dependencies import Dependencies
 from .handles import Snapshot, Worker, spawn
 from .shutdown import kill, stop_all
 
+START_TIMEOUT = 3.0  # seconds that a snapshot gets to go on; one that was stopped never does
 END_TIMEOUT = ipc.DRAIN_TIMEOUT + 10  # seconds after which a replaced process is killed: something keeps it
 MAX_HOT = 8  # files that were edited last and get a snapshot of their own
 MAX_SNAPSHOTS = 16
@@ -113,10 +114,16 @@ class Lineage:
             self.retired[worker] = time.monotonic() + END_TIMEOUT
 
     def kill_stuck(self) -> None:
-        """Kill the replaced processes that should have ended: code that keeps the interpreter's lock stops them."""
+        """Kill the replaced processes that should have ended: code that keeps the interpreter's lock stops them.
+
+        Forget the live one where the snapshot that it was to be a copy of has not gone on.
+        """
+        now = time.monotonic()
         for worker, deadline in self.retired.items():
-            if time.monotonic() > deadline:
+            if now > deadline:
                 kill(worker.pid)
+        if self.live and not self.live.pid and now - self.live.since > START_TIMEOUT:
+            self.forget(self.live)
 
     def release(self) -> None:
         """Let go of the connections that processes have received."""

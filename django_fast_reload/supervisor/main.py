@@ -280,6 +280,10 @@ class Supervisor:
         if worker.is_serving and not load.is_short():
             self.terminal.say("The server process ended unexpectedly. Starting another one.")
             self.loader.resume({"": len(self.files.dependencies)})
+        elif load.before and not worker.is_serving:
+            # Its snapshot may have been killed or stopped, or the code may not bear being copied.
+            self.terminal.say("A copied process ended before it was ready. Loading from the start.")
+            self.loader.start(load.changed)
         elif self.loader.package.is_replaced():
             self.hand_over(load.changed)
         else:

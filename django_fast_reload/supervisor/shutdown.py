@@ -62,5 +62,6 @@ def stop_children() -> None:
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
             for pid in set(map(int, file.read().split())) - signalled:
                 os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGCONT)  # One that was stopped would never hear of it.
                 signalled.add(pid)
         time.sleep(POLL)

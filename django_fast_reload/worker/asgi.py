@@ -20,6 +20,7 @@ from importlib.util import find_spec
 
 import uvicorn
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import OutputWrapper
 from django.utils.module_loading import import_string
 from uvicorn.server import ServerState
@@ -62,7 +63,10 @@ class AsgiServer(Server):
         self.config = uvicorn.Config(
             self.streams, interface="asgi3", ws=protocol, log_config=None, access_log=False, proxy_headers=False
         )
-        self.config.load()
+        try:
+            self.config.load()
+        except (KeyError, ImportError) as error:
+            raise ImproperlyConfigured(f"{asgi.TOO_OLD.format(uvicorn.__version__)} {asgi.UPGRADE}") from error
 
     def load_application(self) -> Callable:
         # Behind the URLconf, as with daphne's `runserver`, whose checks load that first: consumers are edited, too.
@@ -186,10 +190,11 @@ class AsgiServer(Server):
         self.finish(order)
 
     def cut_streams(self) -> None:
-        """Cancel the code of streams that ended and the connections whose clients do not go."""
+        """Cancel the code of streams that ended, and cut the connections whose clients do not go or have not asked."""
         self.streams.cancel()
         for connection in list(self.state.connections):
-            if isinstance(connection, self.config.ws_protocol_class or ()):
+            # Without a cycle it has not got the head of its request so far.
+            if isinstance(connection, self.config.ws_protocol_class or ()) or connection.cycle is None:
                 connection.transport.abort()
 
     async def stop(self) -> None:

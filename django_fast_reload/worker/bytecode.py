@@ -21,8 +21,8 @@ class Bytecode:
 
     def load(self, loader, path: str, source: bytes):
         """Return the code object of `source`. Raises what compiling it raises."""
-        if getattr(loader.source_to_code, "__func__", None) is not PLAIN:
-            # An import hook makes of the source what it likes, and by settings of its own: typeguard, beartype, Hy.
+        # An import hook makes of the source what it likes, and by settings of its own: typeguard, beartype, Hy.
+        if not self.folder or getattr(loader.source_to_code, "__func__", None) is not PLAIN:
             return loader.source_to_code(source, path)
         name, content = f"{self.folder}/{digest(os.fsencode(path))}", digest(source).encode()
         with suppress(OSError, ValueError, EOFError):
@@ -31,8 +31,12 @@ class Bytecode:
             if data.startswith(content):
                 return marshal.loads(memoryview(data)[len(content) :])
         code = loader.source_to_code(source, path)
-        with suppress(OSError):  # A full disk costs time, nothing else.
-            with open(f"{name}.{os.getpid()}", "wb") as file:
+        part = f"{name}.{os.getpid()}"
+        try:
+            with open(part, "wb") as file:
                 file.write(content + marshal.dumps(code))
-            os.rename(f"{name}.{os.getpid()}", name)
+            os.rename(part, name)
+        except OSError:  # A full disk costs time, nothing else.
+            with suppress(OSError):
+                os.unlink(part)
         return code

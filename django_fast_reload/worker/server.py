@@ -113,6 +113,7 @@ class Server:
             join(orders.debugger)
         if orders.is_fresh:
             self.on_bind()
+            sys.stdout.flush()  # Into a file or a pipe it would be written much later, or never.
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
         hosts = [str(host) for host in settings.ALLOWED_HOSTS if host]
         self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor, hosts))

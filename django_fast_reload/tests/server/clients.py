@@ -7,14 +7,17 @@ import struct
 
 
 class WebSocket:
-    """A client that knows no more than it needs. Raises ConnectionError where the handshake is refused."""
+    """A client that knows no more than it needs. Raises ConnectionError where the handshake is refused.
 
-    def __init__(self, port: int, path: str, timeout: float):
+    headers: lines to send besides, each with its end.
+    """
+
+    def __init__(self, port: int, path: str, timeout: float, headers: str = ""):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         key = base64.b64encode(os.urandom(16)).decode()
         self.sock.sendall(
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nOrigin: http://localhost\r\n\r\n".encode()
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nOrigin: http://localhost\r\n{headers}\r\n".encode()
         )
         self.file = self.sock.makefile("rb")
         head = b"".join(iter(self.file.readline, b"\r\n")) if (first := self.file.peek(1)) else b""
@@ -23,10 +26,10 @@ class WebSocket:
             raise ConnectionError(head.partition(b"\r\n")[0].decode() or "closed")
 
     def send(self, text: str, opcode: int = 1) -> None:
-        data, mask = text.encode(), os.urandom(4)
-        assert len(data) < 126
-        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
-        self.sock.sendall(bytes([0x80 | opcode, 0x80 | len(data)]) + mask + masked)
+        data = text.encode()
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else struct.pack("!BQ", 0xFF, len(data))
+        # A mask of zeros leaves the data as they are.
+        self.sock.sendall(bytes([0x80 | opcode]) + size + bytes(4) + data)
 
     def receive(self) -> str | int | None:
         """Return the next text, the code of the close, or None where the connection ended without one."""
@@ -36,8 +39,8 @@ class WebSocket:
                 if len(head) < 2:
                     return None
                 opcode, size = head[0] & 15, head[1] & 127
-                if size == 126:
-                    size = struct.unpack("!H", self.file.read(2))[0]
+                if size > 125:
+                    size = int.from_bytes(self.file.read(2 if size == 126 else 8))
                 data = self.file.read(size)
             except ConnectionError:
                 return None

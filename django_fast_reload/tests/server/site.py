@@ -241,6 +241,19 @@ class Site:
         head, _, body = data.partition(b"\r\n\r\n")
         return (int(head.split(b" ")[1]) if head else 0), body
 
+    def open(self, path: str, buffer: int = 0) -> socket.socket:
+        """Ask for a page; return the connection, from which nothing has been read.
+
+        buffer: bytes that it may hold unread; 0 for as many as usual.
+        """
+        sock = socket.socket()
+        if buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        sock.settimeout(20)
+        sock.connect(("127.0.0.1", self.port))
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return sock
+
     def begin_slow(self, seconds: float) -> tuple[threading.Thread, list]:
         """Ask for a page that takes `seconds`; return, once its view runs, the thread and the list for the answer."""
         sign, answers = self.root.parent / "slow began", []

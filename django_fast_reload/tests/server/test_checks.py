@@ -26,6 +26,7 @@ RUNSERVERS = {
         class Command(Base):
             def inner_run(self, *args, **options):
                 self.stdout.write("tornado_server runs")
+                self.stdout.flush()
     """,
     "other": """
         from django.contrib.staticfiles.management.commands.runserver import Command

@@ -124,6 +124,13 @@ def test_a_connection_opened_by_a_module_is_never_copied(fresh_site, code):
     assert "a module opened a connection" in site.log.read_text()
 
 
+def test_what_the_server_says_is_in_a_file_at_once(fresh_site):
+    """Python keeps what it prints to a file or a pipe; PYTHONUNBUFFERED, which an image sets, hides that."""
+    site = fresh_site.start(PYTHONUNBUFFERED="")
+
+    assert "Quit the server with CONTROL-C." in site.log.read_text()
+
+
 def test_nothing_leaks(site):
     """DEVSERVER_EDITS=1000 makes it the long test."""
     count = int(os.environ.get("DEVSERVER_EDITS", "40"))
