@@ -5,7 +5,7 @@ export STACK_PYTHON := $(shell for python in .venv/bin/python python3 python3.14
 	"$$python" -ISc 'import sys; sys.version_info >= (3, 8) or sys.exit(1); print(sys.executable)' 2>/dev/null && break; done)
 STACK = $(if $(STACK_PYTHON),,$(error No Python 3.8 or newer was found. Install one, or type: docker compose up --build --wait))"$$STACK_PYTHON" -BIS .stack
 # Passed on in the environment exactly as typed, so that neither make nor the shell interprets them.
-GIVEN := $(foreach name,NAME PACKAGE FILE TO VERSION LAN_ADDRESS DIR FROM,$(if $(findstring command,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,NAME PACKAGE SERVICE FILE TO VERSION LAN_ADDRESS DIR FROM,$(if $(findstring command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN) ARGS,$(if $(findstring command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 export ARGS FIX KEEP MODE $(GIVEN)
 
@@ -17,7 +17,7 @@ help: # List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z.-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(TARGETS):
-	@$(STACK) $@ $(foreach name,$(GIVEN),"$$$(name)")
+	@$(STACK) $@ $(if $(filter SERVICE,$(GIVEN)),--service) $(foreach name,$(GIVEN),"$$$(name)")
 
 .env: ## Copy .env.example, to change something
 	cp .env.example .env
@@ -50,7 +50,8 @@ db-password: ## Give the database the password that is configured now; no data i
 upgrade-db: ## TO=19: move to another major version of Postgres, or back
 ##@ Write
 app: ## NAME=blog: create apps/blog, registered, with a first test
-add: ## PACKAGE=name: add a dependency, lock it, install it
+add: ## SERVICE=valkey: add a service. PACKAGE=name: add a dependency, lock it, install it
+remove: ## SERVICE=valkey: remove a service; its data stays
 lock: ## Write the lock files from pyproject.toml; ARGS=--upgrade for newer versions
 update: ## FROM=../clone: move to the version of the packages there; merges it into files you changed
 ##@ Check

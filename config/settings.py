@@ -131,7 +131,7 @@ if not DEBUG:
     # Shared by all processes of production. `migrate` makes the table.
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
 
-MAILERS = {"default": env.mailer("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25")}
+MAILERS = {"default": env.mailer("EMAIL_URL", default="dashboard://" if DEBUG else "smtp://localhost:25")}
 
 # Pages may load and run only what this site serves itself.
 SECURE_CSP = {

@@ -10,6 +10,7 @@ from django.core import checks
 from django.urls import NoReverseMatch, reverse
 
 MIDDLEWARE = "django_compose_stack.middleware.StackMiddleware"
+MAIL_BACKEND = "django_compose_stack.mail.EmailBackend"
 DASHBOARD = "django_compose_stack.dashboard."
 # What gunicorn.conf.py and `manage.py ready` read.
 PRODUCTION = {
@@ -30,6 +31,17 @@ def check_production(**kwargs):
                 hint=f"Write into the settings: {name} = {value}",
                 id="django_compose_stack.E001",
             )
+
+
+@checks.register
+def check_mail(**kwargs):
+    mailers = getattr(settings, "MAILERS", {"default": {"BACKEND": getattr(settings, "EMAIL_BACKEND", "")}})
+    if not settings.DEBUG and any(mailer.get("BACKEND") == MAIL_BACKEND for mailer in mailers.values()):
+        yield checks.Error(
+            "Mail is kept for the dashboard, which is not there while DEBUG is off, so none is sent.",
+            hint="Set EMAIL_URL to smtp+tls://USER:PASSWORD@HOST:PORT.",
+            id="django_compose_stack.E002",
+        )
 
 
 @checks.register

@@ -36,7 +36,8 @@ COMMANDS = {
     "format": ("", DEVELOPMENT, "format_code"),
     "check": ("", DEVELOPMENT, "check"),
     "reset": ("", DEVELOPMENT, "reset"),
-    "add": ("PACKAGE", "dependencies", "lock", "add"),
+    "add": ("[--service] NAME", "dependencies", "add"),
+    "remove": ("[--service] NAME", "dependencies", "remove"),
     "lock": ("[UV-OPTION...]", "dependencies", "lock"),
     "write-locks": ("[add PACKAGE] [UV-OPTION...]", "dependencies", "write"),
     "backup": ("", "data.commands", "main", "backup"),
@@ -60,13 +61,16 @@ COMMANDS = {
     "doctor": ("[--fix] [--json]", "doctor.command", "main"),
     "native": ("[CMD...]", "native.start", "main"),
 }
+# What to say where the words behind a command are missing.
+WITH_MAKE = {"add": "make add SERVICE=… or PACKAGE=…", "remove": "make remove SERVICE=…"}
 NOT_IN_PRODUCTION = {
-    "up", "down", "open", "share", "debug", "reset", "app", "add", "lock", "migrations", "test", "lint", "format",
+    "up", "down", "open", "share", "debug", "reset", "app", "add", "remove", "lock", "migrations", "test", "lint",
+    "format",
 }  # fmt: skip
 
 OWN_TOOLS = "Use the project's own tools: python3 .stack run CMD..."
 NOT_AFTER_INIT = {
-    **dict.fromkeys(("add", "lock", "write-locks", "lint", "format", "app"), OWN_TOOLS),
+    **dict.fromkeys(("add", "remove", "lock", "write-locks", "lint", "format", "app"), OWN_TOOLS),
     **{
         name: "It keeps its own way to production"
         for name, (_, module, *_) in COMMANDS.items()
@@ -91,8 +95,12 @@ def refusal(name, words):
     least = len(re.sub(r"\[.*?\]", "", usage).split())
     if len(words) < least or ("..." not in usage and len(words) > len(usage.split())):
         problem = f"{usage} is missing" if len(words) < least else f"{words[-1]!r} is one word too many"
-        hint = f" Try: make {name} {usage}=…" if usage.isalpha() else ""
-        return f"{name}: {problem}. Expected: " + f"python3 .stack {name} {usage}".rstrip() + f".{hint}"
+        hint = WITH_MAKE.get(name, f"make {name} {usage}=…" if usage.isalpha() else "")
+        return (
+            f"{name}: {problem}. Expected: "
+            + f"python3 .stack {name} {usage}".rstrip()
+            + (f". Try: {hint}" if hint else ".")
+        )
     if name in NOT_IN_PRODUCTION and os.environ.get("MODE") == "production":
         return f"'{name}' is not for production. See: make help"
     if LAYOUT and name in NOT_AFTER_INIT:

@@ -17,10 +17,30 @@ LOCKS = {"": "requirements.txt", **{group: f"requirements/{group}.txt" for group
 PYTHON = "3.12"
 
 
+def add(*words):
+    """Add a package, or a service, to the project."""
+    if words[0] == "--service":
+        from django_compose_stack.services import command
+
+        return command.add(*words[1:])
+    lock("add", *words)
+
+
+def remove(*words):
+    """Remove a service from the project."""
+    from django_compose_stack.services import command
+
+    command.drop(*words[words[0] == "--service" :])
+
+
 def lock(*words):
     """Write the lock files as `write` does with these words, then install what is locked."""
-    in_web("python", LAUNCHER, "write-locks", *words)
+    write_locks(*words)
     install()
+
+
+def write_locks(*words):
+    in_web("python", LAUNCHER, "write-locks", *words)
 
 
 def install():

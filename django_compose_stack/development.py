@@ -184,13 +184,18 @@ def check():
 
 def test(*options):
     """Run the tests on a Postgres of their own, in memory, which ends with them."""
+    from django_compose_stack.services.command import test_variables
+
+    variables = [] if LAYOUT else test_variables()
+    pytest = [*(["env", *variables] if variables else []), "pytest", *options]
     if is_inside():
-        return in_web("pytest", *options)
+        return in_web(*pytest)
     if mode() == "native":
-        return native("--test", "pytest", *options)
+        return native("--test", *pytest)
     # A project that `init` added the stack to has its own way to run its tests, and settings for them.
     setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else "POSTGRES_HOST=db-test"
-    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps", "--env", setting, "web"]
+    command = ["docker", "compose", "run", "--rm", "--build", "--no-deps"]
+    command += [*(word for each in (setting, *variables) for word in ("--env", each)), "web"]
     command += [*LAYOUT.get("test", "pytest").split(), *options]
     if LAYOUT.get("database", "postgres") != "postgres":
         return show(*command)

@@ -15,6 +15,7 @@ TRUE = {"true", "1", "yes", "y", "on", "t"}
 FALSE = {"false", "0", "no", "n", "off", "f"}
 ESCAPES = "write / ? # % @ : in a password as %2F %3F %23 %25 %40 %3A"
 MAIL_TIMEOUT = 10  # seconds
+MAIL_DASHBOARD = "dashboard://"
 
 
 class InvalidVariable(ImproperlyConfigured):
@@ -142,6 +143,8 @@ class Env(environ.FileAwareEnv):
     def mailer(self, var: str, default: str) -> dict[str, Any]:
         """Read an e-mail URL into a MAILERS entry. Raises InvalidVariable with the password masked."""
         url = self.get_value(var, default=default)
+        if url == MAIL_DASHBOARD:
+            return {"BACKEND": "django_compose_stack.mail.EmailBackend"}
         try:
             config = self.email_url_config(url)
             options = {
@@ -162,5 +165,6 @@ class Env(environ.FileAwareEnv):
         raise InvalidVariable(
             var,
             f"has value {dotenv.without_passwords(url)!r}",
-            f"Expected consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://); {ESCAPES}",
+            f"Expected {MAIL_DASHBOARD}, consolemail:// or smtp+tls://USER:PASSWORD@HOST:PORT (or smtp://, smtp+ssl://)"
+            f"; {ESCAPES}",
         )

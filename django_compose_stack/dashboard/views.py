@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
+from django_compose_stack import mail
 from django_compose_stack.dashboard import network, reloads, requests, stations, variables
 from django_compose_stack.dashboard.database import look
 from django_compose_stack.dashboard.local import development_only, why_not_local
@@ -33,6 +34,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "shared": stations.shared(port),
         "not_local": why_not_local(request),
         "qr": qr_code(stations.shared(port)) if settings.SHARED_AT else "",
+        "mail": len(mail.names()),
         "requests": requests.recent(),
         "reloads": reloads.recent(itself, port),
         "variables": variables.variables(),

@@ -4,13 +4,14 @@ import pkgutil
 
 from django_compose_stack.host.process import say
 from django_compose_stack.host.project import ROOT
+from django_compose_stack.services import command
 
 NGINX = ("error.html", "nginx.conf", "plain.conf", "site.conf", "start", "tls.conf")
 FILES = ("compose.prod.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX))
 
 
 def bring():
-    """Write the missing files of production if there is no compose.prod.yaml yet."""
+    """Write the missing files of production if there is no compose.prod.yaml yet, with the project's services."""
     if (ROOT / FILES[0]).exists():
         return
     for name in FILES:
@@ -18,4 +19,5 @@ def bring():
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(pkgutil.get_data("django_compose_stack.scaffold", f"production/{name}"))
+    command.complete(FILES)
     say(f"wrote {', '.join(name for name in FILES if '/' not in name)} and nginx/. They are yours now: commit them")

@@ -4,6 +4,7 @@ So an update that was interrupted is told from a user's own change, and complete
 """
 
 import configparser
+import functools
 import hashlib
 import io
 import re
@@ -13,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 from django_compose_stack.scaffold.locks import FOLDER
+from django_compose_stack.services import blocks, definition
 
 STACK = "django_compose_stack"
 # In the wheel of the stack: what an update merges, and whether that must be in the project already.
@@ -47,7 +49,7 @@ def make_plan(head, new_wheels):
     old_wheels = wheels_of(head)
     plan = Plan()
     plan.changes.update((f"{FOLDER}/{name}", content) for name, content in new_wheels.items())
-    old, new = managed(old_wheels, head), managed(new_wheels, head)
+    old, new = with_services(managed(old_wheels, head), managed(new_wheels, head), old_wheels, new_wheels, head)
     labels = ["yours", f"version {version(old_wheels)}", f"new version {version(new_wheels)}"]
     for path in sorted({*old, *new}):
         merge(plan, path, old.get(path), head.get(path), new.get(path), labels, head)
@@ -76,6 +78,32 @@ def managed(wheels, head):
         return {
             path: (archive.read(entry), is_optional) for path, entry, is_optional in places(archive.namelist(), head)
         }
+
+
+def with_services(old, new, old_wheels, new_wheels, head):
+    """Return what both versions manage as it is in a project that has the services of this one.
+
+    Then their blocks are merged like everything else, and a change beside one is no conflict.
+    """
+    theirs, ours = services_of(old_wheels), services_of(new_wheels)
+    known = {**theirs, **ours}
+    text = functools.lru_cache(None)(lambda path: head[path].decode(errors="replace") if path in head else None)
+    # Where `init` added the stack, the Compose file is the project's own.
+    names = [] if INITIALIZED in head else known
+    added = [name for name in names if blocks.has(theirs.get(name, known[name]), text)]
+    return completed(old, {**known, **theirs}, added), completed(new, {**theirs, **ours}, added)
+
+
+def completed(found, services, added):
+    files = {path: content.decode() for path, (content, _) in found.items()}
+    done = blocks.complete(services, added, files)
+    return {path: (done[path].encode(), is_optional) for path, (_, is_optional) in found.items()}
+
+
+def services_of(wheels):
+    (name,) = [name for name in wheels if name.startswith(f"{STACK}-")]
+    with zipfile.ZipFile(io.BytesIO(wheels[name])) as archive:
+        return definition.of_wheel(archive)
 
 
 def places(entries, head):

@@ -18,6 +18,7 @@ def checks(monkeypatch):
 
 def test_images_of_the_stack_are_provided(checks):
     files = "".join((ROOT / options[-1].partition("=")[2]).read_text() for options in checks["compose_files"]())
+    files += "".join(path.read_text() for path in (ROOT / "django_compose_stack/services").glob("*.txt"))
     used = set(re.findall(r"image: (\S+:\S+)", re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", files))) - BUILT_HERE
     python = re.search(r"^ARG PYTHON_VERSION=(\S+)", (ROOT / "Dockerfile").read_text(), re.M)[1]
 

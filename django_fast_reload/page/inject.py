@@ -72,11 +72,22 @@ class Inject:
 
 
 def is_page(response, headers, environ) -> bool:
-    """Tell whether a response is a whole HTML page to be shown, in memory and not compressed."""
+    """Tell whether a response is a whole HTML page that takes a script, in memory."""
+    return (
+        takes_script(headers) and getattr(response, "streaming", True) is False and environ["REQUEST_METHOD"] != "HEAD"
+    )
+
+
+def takes_script(headers: list[tuple[str, str]]) -> bool:
+    """Tell whether headers are those of an HTML page to be shown, not compressed, and in no sandbox without scripts."""
     names = {name.lower(): value for name, value in headers}
-    is_html = names.get("content-type", "").startswith("text/html") and "content-encoding" not in names
-    is_html = is_html and not names.get("content-disposition", "").lower().startswith("attachment")
-    return is_html and getattr(response, "streaming", True) is False and environ["REQUEST_METHOD"] != "HEAD"
+    policies = [parsed(value) for name, value in headers if name.lower() == "content-security-policy"]
+    return (
+        names.get("content-type", "").startswith("text/html")
+        and "content-encoding" not in names
+        and not names.get("content-disposition", "").lower().startswith("attachment")
+        and all("allow-scripts" in policy.get("sandbox", ["allow-scripts"]) for policy in policies)
+    )
 
 
 def tag(data: dict, nonce: str) -> str:
@@ -93,7 +104,7 @@ def allow(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
     changed, nonce = [], ""
     for name, value in headers:
         if name.lower() == "content-security-policy":
-            policy = {part.split()[0].lower(): part.split()[1:] for part in value.split(";") if part.strip()}
+            policy = parsed(value)
             before = copy.copy(policy)
             scripts = first(policy, SCRIPTS)
             if match := NONCE.search(" ".join(scripts)):
@@ -107,6 +118,11 @@ def allow(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
                 value = "; ".join(" ".join([directive, *sources]) for directive, sources in policy.items())
         changed.append((name, value))
     return changed, nonce
+
+
+def parsed(value: str) -> dict[str, list[str]]:
+    """Return the directives of a Content-Security-Policy, each with its sources."""
+    return {part.split()[0].lower(): part.split()[1:] for part in value.split(";") if part.strip()}
 
 
 def first(policy: dict, names: tuple[str, ...]) -> list[str]:

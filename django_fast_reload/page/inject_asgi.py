@@ -3,7 +3,7 @@
 import json
 import time
 
-from .inject import OF_THE_OLD_BODY, RENDERED, allow, note_templates, tag
+from .inject import OF_THE_OLD_BODY, RENDERED, allow, note_templates, tag, takes_script
 
 MARK = b"</body>"
 MAX_TAIL = 4096  # bytes after </body>; where more follow, that was none
@@ -58,7 +58,7 @@ class Page:
     def begin(self, message) -> bool:
         """Return whether this is a page, and keep its start."""
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())]
-        self.is_html = is_page(headers)
+        self.is_html = takes_script(headers)
         if self.is_html:
             headers, self.nonce = allow(headers)
             kept = [(name, value) for name, value in headers if name.lower() not in OF_THE_OLD_BODY]
@@ -82,9 +82,3 @@ class Page:
         files = json.dumps(sorted(self.rendered))
         data = {"version": self.version, "time": self.started, "files": files, "method": self.scope["method"]}
         return tag(data, self.nonce).encode()
-
-
-def is_page(headers: list[tuple[str, str]]) -> bool:
-    names = {name.lower(): value for name, value in headers}
-    is_html = names.get("content-type", "").startswith("text/html") and "content-encoding" not in names
-    return is_html and not names.get("content-disposition", "").lower().startswith("attachment")

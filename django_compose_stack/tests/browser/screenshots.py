@@ -11,6 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from django_compose_stack.tests.browser.chromium import find, opened, started
+from django_compose_stack.tests.browser.test_mail import SEND
 from django_compose_stack.tests.stack.checkout import ROOT, Checkout, wait_for
 
 DOCS = ROOT / "docs"
@@ -43,6 +44,18 @@ def take_dashboard(browser: Browser, checkout: Checkout, state: str) -> None:
         take(browser, f"http://127.0.0.1:{checkout.port}/_stack/", f"dashboard-{state}-{name}", whole, **look)
 
 
+def take_mail(browser: Browser, checkout: Checkout) -> None:
+    link = f"http://127.0.0.1:{checkout.port}/reset/MQ/abc-def/"
+    html = f'<h1>Reset your password</h1><p>Hello Ada,</p><p><a href="{link}">Choose a new password</a></p>'
+    code = SEND.format(subject="Reset your password", text=f"Hello Ada,\n\nChoose a new password: {link}", html=html)
+    checkout.manage("shell", "--no-imports", "-c", code)
+    with opened(browser) as page:
+        page.goto(f"http://127.0.0.1:{checkout.port}/_stack/mail/")
+        page.get_by_role("table").get_by_role("link").first.click()
+        page.screenshot(path=DOCS / "mail.png", full_page=True)
+    print("docs/mail.png")
+
+
 def work_a_little(checkout: Checkout) -> None:
     """Save files and ask for pages, so that there are reloads and requests to show."""
     path = checkout.path / EDITED
@@ -70,6 +83,7 @@ def main() -> None:
             for note in NOTES:
                 checkout.add_note(note)
             work_a_little(checkout)
+            take_mail(browser, checkout)
             take_dashboard(browser, checkout, "healthy")
             checkout.manage("migrate", "pages", "zero")
             take_dashboard(browser, checkout, "pending")

@@ -223,7 +223,7 @@ def test_doctor_leaves_nothing_behind(bare):
 
 
 PACKAGE = ROOT / "django_compose_stack"
-OLDEST = {"cli.py": 8, "host": 8, "native": 8, "doctor": 9}  # minor versions of Python 3
+OLDEST = {"cli.py": 8, "host": 8, "native": 8, "services": 8, "doctor": 9}  # minor versions of Python 3
 HOST_SIDE = [
     (path, minor) for name, minor in OLDEST.items() for path in [*PACKAGE.glob(f"{name}/*.py"), PACKAGE / name]
 ]
@@ -243,4 +243,4 @@ def test_programs_of_the_host_are_old_python_of_the_standard_library(path, minor
     imports |= {node.module for node in top if isinstance(node, ast.ImportFrom)}
     own = {name for name in imports if name.startswith("django_compose_stack")}
     assert {name.partition(".")[0] for name in imports - own} <= sys.stdlib_module_names
-    assert {name.split(".")[1] for name in own if "." in name} <= {"host", "doctor", "native"}
+    assert {name.split(".")[1] for name in own if "." in name} <= {"host", "doctor", "native", "services"}

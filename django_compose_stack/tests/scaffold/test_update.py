@@ -11,6 +11,8 @@ import pytest
 
 from django_compose_stack.scaffold import starter, wheel
 from django_compose_stack.scaffold.merge import make_plan
+from django_compose_stack.services import definition
+from django_compose_stack.services.blocks import insert
 from django_compose_stack.tests import ROOT
 from django_compose_stack.tests.scaffold import releases
 from django_compose_stack.tests.scaffold.conftest import Project, new, run
@@ -357,3 +359,47 @@ def test_wheels_are_written_first_and_locks_last():
         *LOCKS,
         *OLD,
     ]
+
+
+@pytest.fixture
+def with_service(project):
+    """The project with a service, one line of which is its user's own; without the packages, which are not locked."""
+    service = definition.own()["valkey"]
+    for block in service.blocks:
+        if (project.path / block.file).exists():
+            project.write(block.file, insert(project.read(block.file), block))
+    project.replace("compose.yaml", "valkey-cli, ping]\n", "valkey-cli, ping]\n      timeout: 3s\n")
+    project.commit()
+    return project
+
+
+def test_service_is_updated_like_the_rest(with_service, tmp_path):
+    """Changes beside its blocks and in them arrive, and what the user wrote into them stays."""
+    edits = {
+        f"{MANAGED}compose.yaml": (
+            "      WEB_PORT: ${WEB_PORT:-8000}\n",
+            "      WEB_PORT: ${WEB_PORT:-8000}\n      NEW: 1\n",
+        ),
+        f"{MANAGED}.env.example": ("# --- This machine; then", "NEW=1\n\n# --- This machine; then"),
+        "services/valkey.txt": ("maxmemory, 128mb", "maxmemory, 256mb"),
+    }
+    before = with_service.read("compose.yaml")
+
+    done = with_service.stack("update", releases.write(tmp_path / "next", releases.make("1.1.0", edits)))
+
+    assert done.stderr == ""
+    assert with_service.read("compose.yaml") == before.replace("128mb", "256mb").replace(
+        "valkey:6379/0\n", "valkey:6379/0\n      NEW: 1\n"
+    )
+    assert "VALKEY_URL=\n" in with_service.read(".env.example")
+    assert "\nNEW=1\n" in with_service.read(".env.example")
+    assert with_service.stack("update", tmp_path / "next").stdout.startswith("Was updated already")
+
+
+def test_service_that_a_new_version_no_longer_has_stays(with_service, tmp_path):
+    edits = {"services/valkey.txt": None, "services/definition.py": ('NAMES = ("valkey",)', "NAMES = ()")}
+    before = with_service.read("compose.yaml")
+
+    with_service.stack("update", releases.write(tmp_path / "next", releases.make("1.1.0", edits)))
+
+    assert with_service.read("compose.yaml") == before

@@ -24,8 +24,16 @@ def test_a_policy_changes_only_where_it_would_forbid_the_script(policy, allowed)
     assert bool(nonce) == ("nonce" in allowed)
 
 
-def test_a_page_to_be_saved_stays_as_it_is():
-    headers = [("Content-Type", "text/html"), ("Content-Disposition", 'attachment; filename="x.html"'), ("ETag", '"x"')]
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Content-Disposition", 'attachment; filename="x.html"'),
+        ("Content-Security-Policy", "sandbox allow-popups; default-src 'none'"),
+    ],
+    ids=["to be saved", "in a sandbox"],
+)
+def test_a_page_that_runs_no_script_stays_as_it_is(header):
+    headers = [("Content-Type", "text/html"), header, ("ETag", '"x"')]
     answers = []
 
     def application(environ, start_response):

@@ -102,3 +102,11 @@ def test_a_policy_allows_the_script():
     nonce = headers[policy[0]].partition(b"'nonce-")[2].partition(b"'")[0]
     assert nonce
     assert b' nonce="' + nonce + b'"' in b"".join(body)
+
+
+def test_a_page_in_a_sandbox_without_scripts_stays_as_it_is():
+    policy = (b"Content-Security-Policy", b"sandbox; default-src 'none'")
+
+    headers, body = answer([b"<body>page</body>"], policy)
+
+    assert (headers[policy[0]], body) == (policy[1], [b"<body>page</body>"])
