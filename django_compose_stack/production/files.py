@@ -6,8 +6,11 @@ from django_compose_stack.host.process import say
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.services import command
 
-NGINX = ("error.html", "nginx.conf", "plain.conf", "site.conf", "start", "tls.conf")
-FILES = ("compose.prod.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX))
+NGINX = (
+    *("acme", "certificate", "challenge.conf", "error.html", "nginx.conf"),
+    *("peers.conf", "plain.conf", "site.conf", "start", "tls.conf"),
+)
+FILES = ("compose.prod.yaml", "compose.acme.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX))
 
 
 def bring():
@@ -20,4 +23,4 @@ def bring():
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(pkgutil.get_data("django_compose_stack.scaffold", f"production/{name}"))
     command.complete(FILES)
-    say(f"wrote {', '.join(name for name in FILES if '/' not in name)} and nginx/. They are yours now: commit them")
+    say(f"wrote {', '.join(name for name in FILES if '/' not in name)}, and nginx/. They are yours now: commit them")

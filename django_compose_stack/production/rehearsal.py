@@ -5,7 +5,7 @@ import sys
 
 from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
-from django_compose_stack.production import engine, swarm
+from django_compose_stack.production import certificates, engine, swarm
 from django_compose_stack.production.files import bring
 
 # Services that end, and what to say if they fail.
@@ -22,12 +22,14 @@ def up():
         problem = f"{engine.stack()} runs as a stack, whose networks have the same names"
         raise Failure(problem, f"docker stack rm {engine.stack()}")
     with engine.changing("prod-up"):
+        certificates.retry()
         engine.must(*engine.compose("up", "--build", "--detach", "--remove-orphans"))
         for job, outcome in JOBS.items():
             if engine.output("docker", "wait", engine.output(*engine.compose("ps", "--all", "--quiet", job))) != "0":
                 engine.run(*engine.compose("logs", "--no-log-prefix", job))
                 raise Failure(f"{outcome}, see above", "correct it, then: make prod-up")
         engine.must(*engine.compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
+        certificates.await_first()
     print(f"Running at {engine.address()}")
 
 
@@ -39,13 +41,14 @@ def execute(service, *words):
 def ps():
     swarm_ps = ["docker", "stack", "ps", "--filter=desired-state=running", engine.stack()]
     engine.must(*(swarm_ps if swarm.serving() else engine.compose("ps")))
+    certificates.report()
 
 
 def logs(*flags):
     commands = [engine.compose("logs", *flags)]
     if swarm.serving():
         log = ["docker", "service", "logs", "--tail=100", *flags]
-        commands = [[*log, f"{engine.stack()}_{service}"] for service in ("db", "web", "nginx")]
+        commands = [[*log, f"{engine.stack()}_{service}"] for service in engine.services()]
     readers = [subprocess.Popen(command, cwd=ROOT, env=engine.environment()) for command in commands]
     try:
         status = max(reader.wait() for reader in readers)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
-from django_compose_stack.production import engine, swarm
+from django_compose_stack.production import certificates, engine, swarm
 from django_compose_stack.production.files import bring
 
 TRIES = 3  # failed tasks of one service, where there is nothing that the engine could roll back to
@@ -148,7 +148,10 @@ def release(version):
         "migrate": {"deploy": {"replicas": 0 if swarm.serving() else 1}},
     }
     content = {"services": services, "configs": named("configs"), "secrets": named("secrets")}
-    stack_deploy(version, content, engine.FILE)
+    certificates.retry()
+    stack_deploy(version, content, *engine.files())
+    if not engine.domains() and swarm.inspect("acme"):
+        engine.must("docker", "service", "rm", f"{engine.stack()}_acme", stdout=subprocess.DEVNULL)
 
     def failed(name):
         return [
@@ -182,6 +185,7 @@ def release(version):
             f"{swarm.serving()} serves now, not {version}: something else has changed the stack", "make releases"
         )
     forget_unused()
+    certificates.await_first()
     print(f"{version} serves at {engine.address()}")
 
 

@@ -20,7 +20,7 @@ OTHER_TARGETS = {".env", "screenshots", "test-prod", "test-stack"}
 MOST_ENTRIES = 24
 DEVELOPMENT = {"DEBUG", "WEB_HOST", "SHARED_AT", "WEB_PORT"}
 SET_BY_DEPLOY = {"REVISION", "VERSION"}
-READ_BY_DEPLOY = {"STACK_NAME"}
+READ_BY_DEPLOY = {"ACME_SERVER", "DOMAIN", "STACK_NAME"}
 
 
 def text(name):

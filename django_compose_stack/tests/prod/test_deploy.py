@@ -40,17 +40,6 @@ def serving(production):
     return version
 
 
-def change(production, mark):
-    """Give the next release a stylesheet of its own, and so another name of it in its pages."""
-    path = production.path / "apps/pages/static/pages/mark.css"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"/* {mark} */\n")
-    page = "apps/pages/templates/pages/notes.html"
-    if "mark.css" not in (production.path / page).read_text():
-        link = """{% load static %}<link rel="stylesheet" href="{% static 'pages/mark.css' %}">"""
-        production.replace(page, "{% block content %}", f"{{% block content %}}{link}")
-
-
 def asset(page):
     return STYLESHEET.findall(page)[-1]
 
@@ -74,7 +63,7 @@ def test_deploys_under_load_fail_no_request(stack):
     seen = [asset(stack.request("/").body)]
     with Load(stack) as load:
         for number in range(DEPLOYS):
-            change(stack, f"release {number}")
+            stack.give_style(f"release {number}")
             stack.make("deploy")
             seen.append(asset(stack.request("/").body))
     print(f"\n{sum(load.answers.values())} requests in {DEPLOYS} deploys, slowest {load.slowest:.2f} s: {load.answers}")
@@ -151,7 +140,7 @@ def test_failed_migration_stops_the_deploy(stack):
 def test_rollback_and_forward_by_hand(quick):
     before = serving(quick)
     first = quick.request("/").body
-    change(quick, "for a rollback")
+    quick.give_style("for a rollback")
     quick.make("deploy")
     after = serving(quick)
 
