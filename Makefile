@@ -47,6 +47,7 @@ restore: ## FILE=backups/…: replace the database by a backup, after checking i
 restore-undo: ## Bring back the database that the last restore replaced
 restore-forget: ## DROP the databases that restores replaced
 db-password: ## Give the database the password that is configured now; no data is lost
+db-owner: ## Take a superuser's rights from the role of the application; no data is lost
 upgrade-db: ## TO=19: move to another major version of Postgres, or back
 ##@ Write
 app: ## NAME=blog: create apps/blog, registered, with a first test

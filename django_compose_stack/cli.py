@@ -45,6 +45,7 @@ COMMANDS = {
     "restore-undo": ("", "data.commands", "main", "restore-undo"),
     "restore-forget": ("", "data.commands", "main", "restore-forget"),
     "db-password": ("", "data.commands", "main", "db-password"),
+    "db-owner": ("", "data.commands", "main", "db-owner"),
     "upgrade-db": ("TO", "data.commands", "main", "upgrade-db"),
     "prod-up": ("", "production.rehearsal", "up"),
     "prod-down": ("", "production.rehearsal", "pass_on", "down", "--remove-orphans"),
