@@ -7,7 +7,7 @@ STACK = $(if $(STACK_PYTHON),,$(error No Python 3.8 or newer was found. Install 
 # Passed on in the environment exactly as typed, so that neither make nor the shell interprets them.
 GIVEN := $(foreach name,NAME PACKAGE SERVICE FILE TO VERSION LAN_ADDRESS DIR FROM,$(if $(findstring command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN) ARGS,$(if $(findstring command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
-export ARGS FIX KEEP MODE $(GIVEN)
+export ARGS FIX JSON KEEP MODE $(GIVEN)
 
 .DEFAULT_GOAL := help
 TARGETS = $(shell awk -F ':.*## ' '/^[a-z-]+:.*## / {print $$1}' Makefile)
@@ -47,6 +47,7 @@ restore: ## FILE=backups/…: replace the database by a backup, after checking i
 restore-undo: ## Bring back the database that the last restore replaced
 restore-forget: ## DROP the databases that restores replaced
 db-password: ## Give the database the password that is configured now; no data is lost
+db-owner: ## Take a superuser's rights from the role of the application; no data is lost
 upgrade-db: ## TO=19: move to another major version of Postgres, or back
 ##@ Write
 app: ## NAME=blog: create apps/blog, registered, with a first test
@@ -66,6 +67,7 @@ prod-down: ## Stop and remove its containers; the data stays
 deploy: ## Deploy this version to a Swarm: no request fails, and a broken version is not let in
 rollback: ## Bring back the previous version, or VERSION=…
 releases: ## List the versions, and which one serves
+status: ## MODE=production: say in ten lines whether the site is well; JSON=1 for programs
 
 # Of this repository alone.
 include .ci/repository.mk

@@ -5,6 +5,7 @@ import signal
 import sys
 
 from django_compose_stack.data.backups import backup, shown, whole
+from django_compose_stack.data.owner import become_owner
 from django_compose_stack.data.restores import forget, kept, restore, undo
 from django_compose_stack.data.server import SERVERS, identifier, literal
 from django_compose_stack.data.upgrades import upgrade
@@ -36,6 +37,7 @@ ACTIONS = {
     "restore-undo": undo,
     "restore-forget": forget,
     "db-password": password,
+    "db-owner": become_owner,
     "upgrade-db": upgrade,
 }
 # These only read, so they may run beside any other.

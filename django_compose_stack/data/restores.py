@@ -62,9 +62,11 @@ def restore(server, path):
         raise Failure(f"{refused}:\n{problem}", "take another one of: make backups")
     incoming = f"{server.database}_incoming"
     server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
-    server.sql(f"CREATE DATABASE {identifier(incoming)} TEMPLATE template0")
+    server.sql(f"CREATE DATABASE {identifier(incoming)} OWNER {identifier(server.user)} TEMPLATE template0")
     try:
+        # As the owner: whatever functions the file has, they do not run as a superuser.
         words = ["pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--username", server.user]
+        words += prepare_extensions(server, path, incoming)
         with path.open("rb") as file:
             done = server.run(*words, "--dbname", incoming, stdin=file, stderr=subprocess.PIPE, text=True)
         problem = done.stderr.strip() if done.returncode else check_content(server, incoming)
@@ -76,6 +78,33 @@ def restore(server, path):
         server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
     print(f"Restored {shown(path)}. The database as it was before is kept as {before}: make restore-undo takes it")
     print("back, make restore-forget drops it. Migrations that the backup lacks: make migrate")
+
+
+def prepare_extensions(server, path, incoming):
+    """Make the extensions of the present database that only a superuser may make, and return options for pg_restore.
+
+    These leave out the comments on extensions, which are the superuser's.
+    """
+    if server.admin == server.user:
+        return []
+    trusted = (
+        "SELECT FROM pg_available_extension_versions v WHERE v.name = extname AND v.version = extversion AND v.trusted"
+    )
+    create = "format('CREATE EXTENSION %I SCHEMA %I CASCADE', extname, nspname)"
+    query = f"SELECT {create} FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace"
+    query += f" WHERE extname <> 'plpgsql' AND NOT EXISTS ({trusted})"
+    statements = server.sql(query, server.database)
+    if not statements:
+        return []
+    schemas = "SELECT format('CREATE SCHEMA IF NOT EXISTS %I', nspname) FROM pg_extension"
+    schemas += " JOIN pg_namespace n ON n.oid = extnamespace WHERE nspname <> 'pg_catalog'"
+    schemas = server.sql(schemas, server.database)
+    server.sql(";\n".join([*schemas.splitlines(), *statements.splitlines(), ""]), incoming, server.admin)
+    with path.open("rb") as file:
+        listed = server.output("pg_restore", "--list", stdin=file).splitlines()
+    wanted = [line for line in listed if " COMMENT - EXTENSION " not in line]
+    server.output("sh", "-c", "cat >/tmp/restore.list", input="\n".join(wanted) + "\n")
+    return ["--use-list=/tmp/restore.list"]
 
 
 def swap(server, incoming):

@@ -10,6 +10,9 @@ from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
 from django_compose_stack.production import release, swarm
 
+# The superuser, which has no password and so logs in over the socket alone.
+ADMIN = "postgres"
+
 
 def literal(text):
     return "'" + text.replace("'", "''") + "'"
@@ -27,14 +30,17 @@ class Server:
     """A running server, whose programs need no password.
 
     prefix: the words that make the command behind them run where the server runs.
+    user: the owner of the database. admin: who makes databases and roles; the same, where the owner may do that.
     """
 
     folder = ROOT / "backups"
+    rights = "CREATEDB"  # of the owner: tests make databases
 
-    def __init__(self, prefix, user, database):
+    def __init__(self, prefix, user, database, admin=None):
         self.prefix = prefix
         self.user = user
         self.database = database
+        self.admin = admin or user
 
     def run(self, *words, **options):
         return run(*self.prefix, *words, **options)
@@ -47,10 +53,18 @@ class Server:
         """Return what a command prints, stripped. Raises Failure with its error if it fails."""
         return must_output(f"{words[0]} failed", "see its message above", *self.prefix, *words, **options)
 
-    def sql(self, statements, database="postgres"):
-        """Run SQL, one statement after the other, and return the rows as psql -At prints them."""
-        words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--username", self.user, "--dbname", database]
+    def sql(self, statements, database="postgres", user=None):
+        """Run SQL, one statement after the other, and return the rows as psql -At prints them.
+
+        user: by default the owner, so that nothing in a database is run by a superuser; in "postgres" the admin.
+        """
+        user = user or (self.admin if database == "postgres" else self.user)
+        words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--username", user, "--dbname", database]
         return self.output(*words, input=statements)
+
+    def is_superuser(self):
+        """Return whether the owner is one, as in volumes that were made before it was none."""
+        return self.sql(f"SELECT rolsuper FROM pg_roles WHERE rolname = {literal(self.user)}") == "t"
 
     def rows(self):
         """Return how many rows each table has, as {"schema.table": "count"}."""
@@ -58,6 +72,7 @@ class Server:
             "SELECT format('SELECT %L, count(*) FROM %I.%I', schemaname || '.' || tablename, schemaname, tablename)"
             " FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 \\gexec",
             self.database,
+            self.admin,
         )
         return dict(line.rsplit("|", 1) for line in listed.splitlines())
 
@@ -106,7 +121,12 @@ class Docker(Server):
 
     def enter(self, container):
         self.container = container
-        super().__init__(inside(container), *names(inside(container), "POSTGRES_USER", "POSTGRES_DB"))
+        prefix = inside(container)
+        user, database = names(prefix, "POSTGRES_USER", "POSTGRES_DB")
+        # In volumes of before, the owner is the one superuser.
+        test = ["psql", "-XqAt", "--username", ADMIN, "--dbname", "postgres", "--command", "SELECT"]
+        has_admin = not run(*prefix, *test, capture_output=True).returncode
+        super().__init__(prefix, user, database, ADMIN if has_admin else user)
 
     def bound(self, seconds):
         return ("timeout", "-s", "KILL", str(seconds))
@@ -143,6 +163,8 @@ class Docker(Server):
 
 class Production(Docker):
     """That of compose.prod.yaml on this engine, in Compose or in a stack."""
+
+    rights = ""
 
     def __init__(self):
         self.folder = ROOT / "backups" / production.stack()

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from django_compose_stack.data.backups import backup, shown
-from django_compose_stack.data.server import Server, inside
+from django_compose_stack.data.server import Server, identifier, inside
 from django_compose_stack.host import dotfile
 from django_compose_stack.host.process import Failure, must_output, output, run, say, wait_until
 from django_compose_stack.host.project import ROOT
@@ -89,8 +89,13 @@ def load(server, path, image, folder):
     # refuses to start if it sees data of another version.
     server.output("sh", "-c", f"rm -rf {part} && mkdir -p {home} && chown --reference={VOLUME} {home}")
     mount = f"--mount=type=volume,source={volume},target={home},volume-subpath={home.rpartition('/')[2]}"
-    # The image requires a password. The role gets its own together with the roles.
-    values = {"PGDATA": part, "POSTGRES_USER": server.user, "POSTGRES_DB": server.database, "POSTGRES_PASSWORD": "none"}
+    # The image requires a password. The owner gets its own together with the roles, the superuser none.
+    values = {
+        "PGDATA": part,
+        "POSTGRES_USER": server.admin,
+        "POSTGRES_DB": server.database,
+        "POSTGRES_PASSWORD": "none",
+    }
     settings = [f"--env={name}={value}" for name, value in values.items()]
     container = f"{server.container[:12]}-upgrade"
     # A killed upgrade could not remove its container.
@@ -98,14 +103,17 @@ def load(server, path, image, folder):
     output(*remove)
     try:
         docker("run", "--detach", f"--name={container}", "--user=postgres", "--network=none", mount, *settings, image)
-        new = Server(inside(container), server.user, server.database)
+        new = Server(inside(container), server.user, server.database, server.admin)
         await_start(new, container)
-        # It fails for the owner, who is there already; that does not matter.
-        roles = server.output("pg_dumpall", "--globals-only", "--username", server.user)
-        new.run("psql", "-Xq", "--username", new.user, "--dbname=postgres", input=roles.encode(), capture_output=True)
+        # It fails for the superuser, who is there already; that does not matter.
+        roles = server.output("pg_dumpall", "--globals-only", "--username", server.admin)
+        new.run("psql", "-Xq", "--username", new.admin, "--dbname=postgres", input=roles.encode(), capture_output=True)
+        if new.admin != new.user:
+            new.sql(f"ALTER ROLE {new.admin} PASSWORD NULL")
+        new.sql(f"ALTER DATABASE {identifier(new.database)} OWNER TO {identifier(new.user)}")
         with path.open("rb") as file:
-            new.output("pg_restore", "--exit-on-error", "--username", new.user, "--dbname", new.database, stdin=file)
-        new.sql("ANALYZE", new.database)
+            new.output("pg_restore", "--exit-on-error", "--username", new.admin, "--dbname", new.database, stdin=file)
+        new.sql("ANALYZE", new.database, new.admin)
         different = set(new.rows().items()) ^ set(server.rows().items())
         if different:
             raise Failure(f"numbers of rows differ in {image}: {sorted(different)}", "run this again")

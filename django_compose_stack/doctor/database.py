@@ -6,6 +6,7 @@ import re
 
 from django_compose_stack.doctor.stack import Finding, Findings, NotFixed, Stack, in_new_container
 from django_compose_stack.host.process import last_line
+from django_compose_stack.host.project import LAYOUT
 
 SERVICE = "db"
 # The image asks for no password on its socket and loopback address, only on its network address.
@@ -90,6 +91,23 @@ def check_login(stack: Stack) -> Findings:
             "Postgres reads POSTGRES_PASSWORD only when it creates a volume; the volume keeps the old password.",
             "make doctor FIX=1 sets the new password in the database and loses nothing. Or restore the old one in .env",
             alter,
+        )
+
+
+def check_owner(stack: Stack) -> Findings:
+    """Find a volume of a version that made the role of the application a superuser."""
+    container = stack.running(SERVICE)
+    user = (stack.services.get("web", {}).get("environment") or {}).get("POSTGRES_USER") or ""
+    if LAYOUT or not container or not user or user == "postgres":
+        return
+    query = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+    words = ["psql", "-XqAt", "--username", user, "--dbname=postgres", "--command", query]
+    if stack.run("docker", "exec", container["Id"], *words).stdout.strip() == "t":
+        yield Finding(
+            "database-superuser",
+            f"{user}, the role of the application, is a superuser of the database",
+            "Whoever smuggles SQL into the application can then run programs in the container of the database.",
+            "make db-owner, which loses no data",
         )
 
 

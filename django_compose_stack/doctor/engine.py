@@ -16,9 +16,9 @@ from django_compose_stack.doctor.stack import Finding, Findings, Stack
 from django_compose_stack.host.dotenv import without_passwords
 from django_compose_stack.host.process import last_line
 
-# The first versions with start_interval in health checks and with develop.watch.
+# The first with start_interval in health checks; the first with develop.watch and with content of a config.
 OLDEST_ENGINE = (25, 0)
-OLDEST_COMPOSE = (2, 22)
+OLDEST_COMPOSE = (2, 23)
 SKEW = 5  # seconds
 PROXY_TIMEOUT = 3  # seconds
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
@@ -75,7 +75,7 @@ def check_versions(stack: Stack) -> Findings:
         yield Finding(
             "old-compose",
             f"Compose is {compose.stdout.strip()}, older than {'.'.join(map(str, OLDEST_COMPOSE))}",
-            "It does not support `develop` and `start_interval`, which compose.yaml uses.",
+            "It does not support `develop`, or `content` of a config, which compose.yaml uses.",
             f"sudo apt install --only-upgrade docker-compose-plugin, {NATIVE}",
         )
 

@@ -49,8 +49,10 @@ PREPARE = r"""
 \getenv role PREPARE_ROLE
 \getenv database PREPARE_DATABASE
 \getenv password PGPASSWORD
-SELECT format('CREATE ROLE %I SUPERUSER LOGIN PASSWORD %L', :'role', :'password')
+\getenv rights PREPARE_RIGHTS
+SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', :'role', :'password')
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+SELECT format('ALTER ROLE %I %s', :'role', :'rights') WHERE :'role' <> current_user \gexec
 SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'role')
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
 """
@@ -76,7 +78,7 @@ class Server:
         self.data = folder / "data"
         self.log = folder / "log"
         self.lock = folder / "lock"
-        self.known = folder / "databases"
+        self.known = folder / "owners"
 
     @property
     def port(self):
@@ -185,7 +187,9 @@ class Server:
         if self.knows(role, database):
             return
         environment = {**ENVIRONMENT, **self.variables("postgres", "postgres")}
-        environment.update(PREPARE_ROLE=role, PREPARE_DATABASE=database)
+        # In servers of before it was a superuser. In one that a test throws away it is, to make any extension.
+        rights = "SUPERUSER" if "fsync" in self.settings else "NOSUPERUSER CREATEDB"
+        environment.update(PREPARE_ROLE=role, PREPARE_DATABASE=database, PREPARE_RIGHTS=rights)
         psql = [str(BIN / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
         problem = f"could not create POSTGRES_USER {role!r} and POSTGRES_DB {database!r}"
         must_output(problem, "Choose other names in .env", *psql, input=PREPARE, env=environment)

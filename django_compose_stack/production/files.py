@@ -10,7 +10,10 @@ NGINX = (
     *("acme", "certificate", "challenge.conf", "error.html", "nginx.conf"),
     *("peers.conf", "plain.conf", "site.conf", "start", "tls.conf"),
 )
-FILES = ("compose.prod.yaml", "compose.acme.yaml", "gunicorn.conf.py", *map("nginx/{}".format, NGINX))
+FILES = (
+    *("compose.prod.yaml", "compose.acme.yaml", "gunicorn.conf.py", "postgres/owner.sql"),
+    *map("nginx/{}".format, NGINX),
+)
 
 
 def bring():
@@ -23,4 +26,5 @@ def bring():
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(pkgutil.get_data("django_compose_stack.scaffold", f"production/{name}"))
     command.complete(FILES)
-    say(f"wrote {', '.join(name for name in FILES if '/' not in name)}, and nginx/. They are yours now: commit them")
+    names = ", ".join(name for name in FILES if "/" not in name)
+    say(f"wrote {names}, nginx/ and postgres/. They are yours now: commit them")

@@ -39,7 +39,7 @@ BROKEN = [
     ({"info": None, "error": "permission denied at the socket"}, "no-engine", "permission", "usermod -aG docker"),
     ({"info.ServerVersion": "24.0.7"}, "old-engine", "is 24.0.7, older than 25.0", "Update Docker"),
     ({"compose": None}, "no-compose", "no Compose plugin", "apt install docker-compose-plugin"),
-    ({"compose": "2.17.2"}, "old-compose", "is 2.17.2, older than 2.22", "--only-upgrade"),
+    ({"compose": "2.17.2"}, "old-compose", "is 2.17.2, older than 2.23", "--only-upgrade"),
     ({"info.SystemTime": "2020-01-01T00:00:00Z"}, "clock-skew", "behind this machine's", "wsl --shutdown"),
     ({"info.SystemTime": "2090-01-01T00:00:00+01:00"}, "clock-skew", "ahead of this", "set-ntp"),
     ({"images.app-web.Architecture": "arm64"}, "architecture", "is for arm64", "docker compose build --pull web"),

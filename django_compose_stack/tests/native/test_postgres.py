@@ -36,7 +36,10 @@ def end(process):
 
 
 def test_what_the_server_is(used):
-    assert used.query(FACTS) == "18|UTF8|b|C.UTF-8|UTC|UTC|127.0.0.1||on|on|scram-sha-256|ÄSS".replace("SS", "ß")
+    # pg_hba.conf is a superuser's to read.
+    found = used("psql", "-AtXq", "--username=postgres", "-c", FACTS).stdout.strip()
+
+    assert found == "18|UTF8|b|C.UTF-8|UTC|UTC|127.0.0.1||on|on|scram-sha-256|ÄSS".replace("SS", "ß")
 
 
 def test_other_user_of_the_machine_needs_the_password(used):
@@ -49,9 +52,33 @@ def test_other_user_of_the_machine_needs_the_password(used):
 
 
 def test_extensions_of_django_can_be_created(used):
-    for name in ("bloom", "btree_gin", "btree_gist", "citext", "hstore", "pg_trgm", "unaccent", "vector"):
+    for name in ("btree_gin", "btree_gist", "citext", "hstore", "pg_trgm", "unaccent"):
         used.query(f"create extension {name}")
         used.query(f"drop extension {name}")
+
+
+def test_extensions_that_a_superuser_has_to_make_are_made_by_postgres(used):
+    for name in ("bloom", "vector"):
+        refused = used("psql", "-c", f"create extension {name}", status=1).stderr
+        assert "permission denied to create extension" in refused
+
+        used("psql", "--username=postgres", "-c", f"create extension {name}; drop extension {name}")
+
+
+def test_role_owns_the_database_and_is_no_superuser(used):
+    rights = "select rolsuper, rolcreatedb from pg_roles where rolname = current_user"
+
+    assert used.query(rights) == "f|t"
+    assert used.query("select pg_get_userbyid(datdba) from pg_database where datname = current_database()") == "app"
+
+
+def test_server_of_before_loses_the_superuser_s_rights_and_keeps_its_data(checkout):
+    checkout.query(KEPT)
+    checkout("psql", "--username=postgres", "-c", "alter role app superuser")
+    (checkout.path / ".postgres/owners").rename(checkout.path / ".postgres/databases")
+
+    assert checkout.query("select v from kept") == "42"
+    assert checkout.query("select rolsuper from pg_roles where rolname = 'app'") == "f"
 
 
 def test_committed_data_survive_kill_9_of_the_server_at_once(checkout):

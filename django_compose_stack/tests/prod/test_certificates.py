@@ -1,5 +1,6 @@
 """Certificates that come, and are renewed, by themselves, from an authority of this machine's own."""
 
+import json
 import re
 import shutil
 import socket
@@ -94,6 +95,14 @@ def test_certificate_comes_and_is_renewed_under_load_without_a_failed_request(pr
         assert load.answers["page", 200] > 100
         modes = "find /etc/nginx/acme -name key -o -name '*.key' | xargs stat -L -c %a"
         assert set(production.exec("nginx", "sh", "-c", modes).split()) == {"600"}
+
+        told = json.loads(production.make("status", "MODE=production", "JSON=1", check=False).stdout)
+        assert told["services"]["acme"] == {"running": 1, "wanted": 1}
+        assert sorted(told["certificate"]["names"]) == sorted(NAMES)
+        assert told["requests"]["requests"] > 300 and told["requests"]["errors"] == 0
+        assert told["slow_queries"]["known"] is True
+        # A certificate of seconds has no fourteen days, and nobody has made a backup.
+        assert told["problems"] == ["the certificate, see above", "there is no backup: make backup MODE=production"]
 
         authority.stop()
         wait_for(lambda: "failed" in status(production), "the failure to be told", timeout=180)

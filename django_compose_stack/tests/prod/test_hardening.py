@@ -113,6 +113,16 @@ def test_password_of_an_address_is_a_secret_too(plain):
     assert "pass-of-mail" not in run("docker", "inspect", *plain.containers()).stdout
 
 
+def test_application_is_no_superuser_of_the_database(rehearsal):
+    """Nor may it make databases or roles: SQL that is smuggled in reads no files and starts no programs."""
+    rights = "rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls"
+
+    assert rehearsal.sql(f"SELECT {rights} FROM pg_roles WHERE rolname = 'app'") == "f"
+    assert rehearsal.sql("SELECT rolname FROM pg_roles WHERE rolsuper") == "postgres"
+    tried = ["psql", "-U", "app", "-d", "app", "-c", "COPY pages_note (text) FROM PROGRAM 'id'"]
+    assert "permission denied" in rehearsal.run(*STACK, "prod-exec", "db", *tried, check=False).stderr
+
+
 def test_stack_starts_what_was_killed_again_at_once():
     """Swarm's own default is a pause of five seconds."""
     text = (ROOT / "django_compose_stack/scaffold/production/compose.prod.yaml").read_text()

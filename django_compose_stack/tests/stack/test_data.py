@@ -44,8 +44,8 @@ def dump(project):
     return backup(project)
 
 
-def sql(project, statements, database="app"):
-    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "app", "-d", database]
+def sql(project, statements, database="app", user="app"):
+    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", user, "-d", database]
     return project.compose("exec", "-T", "db", *words, input=statements).stdout.strip()
 
 
@@ -82,7 +82,7 @@ def assert_nothing_changed(project, before):
     assert fingerprint(project) == before
     assert "PostgreSQL 18" in project.page()
     assert not (project.path / ".env").exists()
-    assert sql(project, "SELECT pg_ls_dir('/var/lib/postgresql/99')") == ""
+    assert sql(project, "SELECT pg_ls_dir('/var/lib/postgresql/99')", user="postgres") == ""
 
 
 def damaged(project, dump):
@@ -213,7 +213,7 @@ def test_restore_that_is_interrupted_leaves_the_database_open(project, dump):
         project.compose("exec", "-T", "db", "sh", "-c", f"kill -STOP {backend}")
         with subprocess.Popen([*STACK, "restore", str(dump)], **options) as restore:
             try:
-                wait_for(lambda: sql(project, exchange, "postgres") != "0", "the exchange of the names")
+                wait_for(lambda: sql(project, exchange, "postgres", "postgres") != "0", "the exchange of the names")
                 restore.send_signal(signal.SIGINT)
                 wait_for(lambda: sql(project, "SELECT 1", "app") == "1", "the database to be open again")
             finally:
@@ -294,7 +294,7 @@ def test_upgrade_from_17_to_18_and_back(copies):
     project.up()
     assert "PostgreSQL 17" in project.page()
     sql(project, f"INSERT INTO pages_note (text, created) SELECT n, now() FROM generate_series(1, {NOTES}) n")
-    sql(project, "CREATE ROLE reader PASSWORD 'secret'; GRANT SELECT ON pages_note TO reader", "app")
+    sql(project, "CREATE ROLE reader PASSWORD 'secret'; GRANT SELECT ON pages_note TO reader", "app", "postgres")
     rows = sql(project, "SELECT md5(string_agg(n::text, ',' ORDER BY id)) FROM pages_note n")
 
     project.make("upgrade-db", "TO=18", timeout=600)
@@ -303,6 +303,9 @@ def test_upgrade_from_17_to_18_and_back(copies):
     assert "POSTGRES_VERSION=18" in env.read_text()
     assert sql(project, "SELECT md5(string_agg(n::text, ',' ORDER BY id)) FROM pages_note n") == rows
     assert sql(project, "SELECT has_table_privilege('reader', 'pages_note', 'SELECT')") == "t"
+    assert sql(project, "SELECT rolname FROM pg_roles WHERE rolsuper") == "postgres"
+    assert sql(project, "SELECT rolpassword IS NULL FROM pg_authid WHERE rolsuper", user="postgres") == "t"
+    assert sql(project, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'app'") == "app"
     again = project.make("upgrade-db", "TO=18", check=False)
     assert "Expected another major version of Postgres than 18, which runs" in again.stderr
 
