@@ -29,7 +29,7 @@ from .terminal import Terminal
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
 TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration: it stays idle with thousands of files
 RETRY = 0.005  # seconds until a busy process is asked again
-CRASH = "The process that loads the project ended by itself: a crash, or os._exit()."
+CRASH = "The process that loads the project ended by itself: a crash, os._exit(), or too little memory."
 
 
 def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:

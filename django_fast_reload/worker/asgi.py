@@ -35,6 +35,7 @@ from .streams import Streams
 POLL = 0.01  # seconds
 REPORT_INTERVAL = 0.05  # seconds
 CLOSE_TIMEOUT = 5.0  # seconds that the code behind a stream may take after its end
+GONE_TIMEOUT = 0.5  # seconds that it may take after its connection was cut
 CANCEL_TIMEOUT = 1.0  # seconds that code may take after it was cancelled
 STOP_TIMEOUT = 0.15  # seconds for the lifespan's end; the supervisor kills soon after
 ORPHAN_TIMEOUT = 2.0  # seconds that a process may take to end without a supervisor
@@ -190,12 +191,14 @@ class AsgiServer(Server):
         self.finish(order)
 
     def cut_streams(self) -> None:
-        """Cancel the code of streams that ended, and cut the connections whose clients do not go or have not asked."""
-        self.streams.cancel()
+        """Cut the connections whose clients do not go, do not read or have not asked; then cancel the code behind."""
         for connection in list(self.state.connections):
             # Without a cycle it has not got the head of its request so far.
-            if isinstance(connection, self.config.ws_protocol_class or ()) or connection.cycle is None:
+            is_websocket = isinstance(connection, self.config.ws_protocol_class or ())
+            if is_websocket or connection.cycle is None or self.streams.has_closed(connection.scope):
                 connection.transport.abort()
+        # Most of it ends by itself, when it hears that its client has gone.
+        self.loop.call_later(GONE_TIMEOUT, self.streams.cancel)
 
     async def stop(self) -> None:
         self.gate.retire()

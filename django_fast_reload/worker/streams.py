@@ -28,6 +28,7 @@ class Streams:
         self.application, self.gate = None, gate
         self.open: dict[Exchange, asyncio.Task] = {}
         self.closing: set[asyncio.Task] = set()
+        self.closed: list[dict] = []  # the scopes of these
 
     async def __call__(self, scope, receive, send):
         kind = {"http": Response, "websocket": WebSocket}.get(scope["type"])
@@ -45,10 +46,14 @@ class Streams:
 
     def close(self) -> None:
         """Begin to end the streams."""
+        self.closed = [exchange.scope for exchange in self.open if exchange.is_stream]
         for exchange in self.open:
             task = asyncio.create_task(exchange.close())
             self.closing.add(task)
             task.add_done_callback(self.closing.discard)
+
+    def has_closed(self, scope: dict) -> bool:
+        return any(each is scope for each in self.closed)
 
     def cancel(self) -> None:
         """Cancel the code behind streams that were closed and behind those that still can't be."""
@@ -87,6 +92,15 @@ class Exchange:
             await self.close()
             raise ClientDisconnected
 
+    async def pass_on(self, message) -> None:
+        """Send what the end may overtake while this waits for a client that does not read."""
+        try:
+            await self.original_send(message)
+        except RuntimeError:
+            if self.is_closed:
+                raise ClientDisconnected from None
+            raise
+
 
 class WebSocket(Exchange):
     async def receive(self):
@@ -107,7 +121,7 @@ class WebSocket(Exchange):
             return
         else:
             self.is_over = True
-        await self.original_send(message)
+        await self.pass_on(message)
 
     async def end(self) -> None:
         await self.original_send(RESTART)
@@ -143,7 +157,7 @@ class Response(Exchange):
             self.last = (self.last + body)[-4:]
         self.size += len(body)
         self.is_over = is_last
-        await self.original_send(message)
+        await self.pass_on(message)
         if is_last and not self.is_stream:
             self.note()
 

@@ -40,6 +40,12 @@ SCHEDULER = """
         scheduler.add_job(lambda: self.runs.append(words.WORD), "interval", seconds=0.05)
         scheduler.start()
 """
+TOOLBAR = """
+INSTALLED_APPS.append("debug_toolbar")
+INTERNAL_IPS = ["127.0.0.1"]
+MIDDLEWARE.insert(0, "debug_toolbar.middleware.DebugToolbarMiddleware")
+"""
+TOOLBAR_URLS = 'path("d/", include("debug_toolbar.urls")),'
 THREAD = "a module started a thread"
 
 

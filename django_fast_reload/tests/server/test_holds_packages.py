@@ -9,13 +9,14 @@ import sysconfig
 
 import pytest
 
-from .asgi_project import make_asgi_environment
+from .asgi_project import AsgiSite, make_asgi_environment
 from .environments import site_packages, uv
-from .packages import CELERY, OPENTELEMETRY, SCHEDULER, SENTRY, TASKS, THREAD, PackageSite
+from .packages import CELERY, OPENTELEMETRY, SCHEDULER, SENTRY, TASKS, THREAD, TOOLBAR, TOOLBAR_URLS, PackageSite
 
 PACKAGES = [
     "sentry-sdk[django]", "celery", "opentelemetry-sdk", "opentelemetry-instrumentation-django", "django-debug-toolbar",
     "django-browser-reload", "numpy", "grpcio", "pymongo", "APScheduler", "django-extensions", "Werkzeug",
+    "uvicorn", "websockets",
 ]  # fmt: skip
 
 
@@ -72,11 +73,8 @@ def test_opentelemetry_in_batches(site):
 
 def test_debug_toolbar(site):
     """django-debug-toolbar: the page has its bar and our script, before and after a save"""
-    site.settings(
-        'INSTALLED_APPS.append("debug_toolbar")\nINTERNAL_IPS = ["127.0.0.1"]\n'
-        'MIDDLEWARE.insert(0, "debug_toolbar.middleware.DebugToolbarMiddleware")\n'
-    )
-    site.edit("config/urls.py", "urlpatterns = [", 'urlpatterns = [\n    path("d/", include("debug_toolbar.urls")),')
+    site.settings(TOOLBAR)
+    site.edit("config/urls.py", "urlpatterns = [", f"urlpatterns = [\n    {TOOLBAR_URLS}")
     site.write("templates/page.html", "<html><body>{{ word }}</body></html>")
     site.start()
     for number in range(3):
@@ -86,6 +84,27 @@ def test_debug_toolbar(site):
         assert page.count("/__devserver__/client.js") == 1
         site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
     assert site.begins_at() == "blog/views.py"
+
+
+def test_together_by_asgi(tmp_path, python):
+    """sentry-sdk, opentelemetry and django-debug-toolbar by ASGI: a save of an async view goes on from the view"""
+    site = AsgiSite(tmp_path / "my site", python)
+    with (site.root / "config/settings.py").open("a") as file:
+        file.write(f"{SENTRY}{OPENTELEMETRY.format(processor='SimpleSpanProcessor')}{TOOLBAR}")
+    site.edit("config/urls.py", "urlpatterns = [", f"urlpatterns = [\n    {TOOLBAR_URLS}")
+    site.write("templates/page.html", "<html><body>{{ word }}</body></html>")
+    try:
+        site.start()
+        for number in range(3):
+            assert site.text("/later") == f"{number:04}"
+            page = site.text("/page")
+            assert 'id="djDebug"' in page
+            assert page.count("/__devserver__/client.js") == 1
+            site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
+        assert site.connect().ask("hello") == "0003 hello"
+        assert site.status()["history"][-1]["before"] == "blog/views.py"
+    finally:
+        site.stop()
 
 
 def test_browser_reload(site):
@@ -165,7 +184,7 @@ def test_runserver_plus(site):
 
 
 def test_compiled_module(site, tmp_path):
-    """A compiled module of the project (Cython, C, Rust): a new build of it is live"""
+    """A compiled module of the project (Cython, C, Rust): a new build is live, in place of the old one or over it"""
     versions = ("5.11.0", "5.12.0")
     for version in versions:
         uv("pip", "install", "--quiet", "--target", tmp_path / version, f"ujson=={version}", "--python", site.python)
@@ -179,6 +198,9 @@ def test_compiled_module(site, tmp_path):
     for version in (versions[1], versions[0]):
         shutil.copy(tmp_path / version / name, site.root / "new")
         (site.root / "new").rename(site.root / name)
+        assert site.text() == version
+    for version in (versions[1], versions[0]):
+        shutil.copyfile(tmp_path / version / name, site.root / name)
         assert site.text() == version
 
 
