@@ -275,7 +275,8 @@ def test_without_fix_nothing_is_changed(doctor):
     doctor.state["login"] = "password authentication failed"
     doctor.findings()
 
-    verbs = {" ".join(command.split()[:2]) for command in doctor.commands}
+    queries = [command for command in doctor.commands if " psql " in command and "--command SELECT " in command]
+    verbs = {" ".join(command.split()[:2]) for command in doctor.commands if command not in queries}
     assert {verb for verb in verbs if not {verb, verb.split()[0]} & READS} == set()
     assert any("psql" in command for command in doctor.commands)
 
