@@ -5,7 +5,7 @@ export STACK_PYTHON := $(shell for python in .venv/bin/python python3 python3.14
 	"$$python" -ISc 'import sys; sys.version_info >= (3, 8) or sys.exit(1); print(sys.executable)' 2>/dev/null && break; done)
 STACK = $(if $(STACK_PYTHON),,$(error No Python 3.8 or newer was found. Install one, or type: docker compose up --build --wait))"$$STACK_PYTHON" -BIS .stack
 # Passed on in the environment exactly as typed, so that neither make nor the shell interprets them.
-GIVEN := $(foreach name,NAME PACKAGE SERVICE FILE TO VERSION LAN_ADDRESS DIR FROM,$(if $(findstring command,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,NAME PACKAGE SERVICE FILE TO VERSION LAN_ADDRESS DIR FROM HOST,$(if $(findstring command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN) ARGS,$(if $(findstring command,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
 export ARGS FIX JSON KEEP MODE $(GIVEN)
 
@@ -67,6 +67,7 @@ prod-down: ## Stop and remove its containers; the data stays
 deploy: ## Deploy this version to a Swarm: no request fails, and a broken version is not let in
 rollback: ## Bring back the previous version, or VERSION=…
 releases: ## List the versions, and which one serves
+server: ## HOST=root@203.0.113.5: make a Debian machine ready for deploy
 status: ## MODE=production: say in ten lines whether the site is well; JSON=1 for programs
 
 # Of this repository alone.

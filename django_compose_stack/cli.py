@@ -55,6 +55,7 @@ COMMANDS = {
     "deploy": ("", "production.release", "deploy"),
     "rollback": ("[VERSION]", "production.release", "rollback"),
     "releases": ("", "production.release", "show"),
+    "server": ("HOST", "production.server", "main"),
     "status": ("[--json]", "production.status", "main"),
     "new": ("DIR", "scaffold.new", "main"),
     "init": ("DIR [OPTION...]", "scaffold.init", "main"),

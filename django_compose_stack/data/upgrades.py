@@ -108,6 +108,8 @@ def load(server, path, image, folder):
         # It fails for the superuser, who is there already; that does not matter.
         roles = server.output("pg_dumpall", "--globals-only", "--username", server.admin)
         new.run("psql", "-Xq", "--username", new.admin, "--dbname=postgres", input=roles.encode(), capture_output=True)
+        if libraries := server.sql("SHOW shared_preload_libraries"):
+            new.sql(f"ALTER SYSTEM SET shared_preload_libraries = {libraries}")
         if new.admin != new.user:
             new.sql(f"ALTER ROLE {new.admin} PASSWORD NULL")
         new.sql(f"ALTER DATABASE {identifier(new.database)} OWNER TO {identifier(new.user)}")

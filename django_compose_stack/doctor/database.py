@@ -102,7 +102,7 @@ def check_owner(stack: Stack) -> Findings:
         return
     query = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
     words = ["psql", "-XqAt", "--username", user, "--dbname=postgres", "--command", query]
-    if stack.run("docker", "exec", container["Id"], *words).stdout.strip() == "t":
+    if stack.run("docker", "exec", "--interactive", container["Id"], *words).stdout.strip() == "t":
         yield Finding(
             "database-superuser",
             f"{user}, the role of the application, is a superuser of the database",

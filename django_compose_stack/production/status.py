@@ -136,7 +136,7 @@ def slow_queries() -> Line:
         source = f"{STATEMENTS} JOIN pg_database d ON d.oid = dbid WHERE {condition}"
         rows = server.sql(f"SELECT {fields} FROM {source} ORDER BY total_exec_time DESC LIMIT 5").splitlines()
     except Failure:
-        return Line(f"not known: the server does not run with {STATEMENTS}", {"known": False})
+        return Line(f"not known: the server runs without {STATEMENTS}, docs/production.md", {"known": False})
     found = [dict(zip(("calls", "milliseconds", "query"), row.split("|", 2))) for row in rows]
     if not found:
         return Line(f"none takes {SLOW} ms on average", {"known": True, "slow": []})

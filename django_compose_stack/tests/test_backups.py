@@ -14,7 +14,7 @@ from django_compose_stack.host.process import Failure
 class Server:
     """Stands for a server: its dump is a word."""
 
-    user = database = "app"
+    user = admin = database = "app"
 
     def __init__(self, folder):
         self.folder = folder

@@ -3,6 +3,8 @@
 -- logs in over the container's own socket alone. Volumes of before: make db-owner MODE=production
 \getenv owner POSTGRES_USER
 \getenv password POSTGRES_PASSWORD
+-- It counts what each kind of query takes, for `make status`.
+ALTER SYSTEM SET shared_preload_libraries = pg_stat_statements;
 SELECT :'owner' = 'postgres' AS same \gset
 \if :same
   \quit
