@@ -156,10 +156,11 @@ def run_native(name: str, root: Path, python: Path, options) -> tuple[list[Resul
         time.sleep(2)
         results = measure(name, root, port, options.edits, options.kinds, NATIVE_SERVERS[name])
         time.sleep(5)
-        pids = family(server.pid)
-        before = cpu(pids)
+        before = {pid: cpu([pid]) for pid in family(server.pid)}
         time.sleep(QUIET)
-        idle = f"{(cpu(pids) - before) / QUIET:.2%} | {memory(pids):.0f} MB"
+        pids = [pid for pid in family(server.pid) if pid in before]  # Some may have ended meanwhile.
+        used = cpu(pids) - sum(before[pid] for pid in pids)
+        idle = f"{used / QUIET:.2%} | {memory(pids):.0f} MB"
     finally:
         server.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):  # Some wait for streams that have no end.

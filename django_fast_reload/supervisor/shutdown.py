@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from .. import ipc
@@ -53,15 +53,23 @@ def stop_all(live: Worker | None, snapshots: list[Snapshot], retired: Iterable[W
     stop_children()
 
 
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the children of a process, and theirs: those of one that was stopped are nobody else's so far."""
+    with suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        for child in map(int, file.read().split()):
+            yield child
+            yield from descendants(child)
+
+
 def stop_children() -> None:
     """End what is left: processes that were being forked, and programs that the project started."""
     signalled, deadline = set(), time.monotonic() + GRACE
     while time.monotonic() < deadline:
         if not reap():
             return
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            for pid in set(map(int, file.read().split())) - signalled:
+        for pid in set(descendants(os.getpid())) - signalled:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
                 os.kill(pid, signal.SIGCONT)  # One that was stopped would never hear of it.
-                signalled.add(pid)
+            signalled.add(pid)
         time.sleep(POLL)

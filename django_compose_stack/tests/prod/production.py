@@ -206,12 +206,16 @@ class Production(Checkout):
 
 
 @contextlib.contextmanager
-def running(tmp_path_factory, goal: str, tls: bool = False, is_quick: bool = False) -> Iterator[Production]:
+def running(
+    tmp_path_factory, goal: str, tls: bool = False, is_quick: bool = False, prepare=lambda production: None
+) -> Iterator[Production]:
     """Give a production of its own, brought up by `make GOAL`, and take it away again.
 
     is_quick: its releases wait for less, because a test's release is healthy in seconds, or never.
+    prepare: changes its files before that.
     """
     production = Production(tmp_path_factory.mktemp("prod"))
+    prepare(production)
     if is_quick:
         production.make_quick()
     if tls:

@@ -254,12 +254,12 @@ def test_snapshots_that_go(site, number):
     """Snapshots and the copies that stand by are killed or stopped: saves are live, loaded from the start"""
     site.start()
     save(site, 0)
-    for count in range(1, 4):
-        for pid in kinds(site)[2]:
+    for count in (1, 2):
+        others = kinds(site)[2]
+        assert others
+        for pid in others:
             os.kill(pid, number)
         save(site, count)
-    _, live, _ = kinds(site)
-    assert live
 
 
 def test_the_process_that_answers_is_stopped(site):

@@ -14,7 +14,7 @@ from .environments import UV, build_wheel, source_copy, uv
 from .site import IS_INSTALLED
 
 HERE = Path(__file__).resolve().parent
-DJANGOS, PYTHONS = ("5.2", "6.0", "6.1"), ("3.12", "3.13")
+DJANGOS, PYTHONS = ("5.2", "6.0", "6.1"), ("3.12", "3.13", "3.14")
 PART = ["test_startproject.py", "test_barrier.py"]
 
 pytestmark = pytest.mark.skipif(IS_INSTALLED, reason="this suite is run by another")
