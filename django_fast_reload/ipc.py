@@ -129,6 +129,10 @@ class Debugging(NamedTuple):
     """Someone sits in a debugger, while the project loads or in a request of a replaced process."""
 
 
+class Busy(NamedTuple):
+    """A replaced process still does what it has begun, however long that takes: a task, say."""
+
+
 class Configured(NamedTuple):
     """Settings and apps were loaded anew, so Django may want other folders watched than the last time it said so."""
 

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.template.defaultfilters import filesizeformat
 
-from django_compose_stack.dashboard import project_file
+from django_compose_stack.dashboard import project_file, tasks
+from django_compose_stack.dashboard.tasks import Tasks
 from django_compose_stack.health import first_line, unapplied_migrations
 from django_compose_stack.host.project import COMPOSE
 
@@ -35,7 +36,7 @@ REASONS = [
 class Database(NamedTuple):
     """What is known. problem: a sentence without its full stop, or "" if all is well; reason and fix explain it.
 
-    pending: unapplied migrations, "app.name" in their order.
+    pending: unapplied migrations, "app.name" in their order. tasks: where the project has the worker and its table.
     """
 
     where: str
@@ -45,6 +46,7 @@ class Database(NamedTuple):
     fix: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     pending: tuple[str, ...] = ()
+    tasks: Tasks | None = None
 
     @property
     def state(self) -> str:
@@ -76,7 +78,8 @@ def ask(blank: Database) -> Database:
                 cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT}")
             label = f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}"
             found = blank._replace(label=label, facts=tuple(facts(cursor)))
-        return found._replace(pending=tuple(unapplied_migrations()))
+        found = found._replace(pending=tuple(unapplied_migrations()))
+        return found if found.pending else found._replace(tasks=tasks.look())
     except Exception as error:
         if found != blank and not isinstance(error, DatabaseError):
             # A migration file may contain any mistake, and this page should show it.

@@ -35,6 +35,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "not_local": why_not_local(request),
         "qr": qr_code(stations.shared(port)) if settings.SHARED_AT else "",
         "mail": len(mail.names()),
+        "tasks": database.tasks,
         "requests": requests.recent(),
         "reloads": reloads.recent(itself, port),
         "variables": variables.variables(),

@@ -11,7 +11,7 @@ import sys
 from django_compose_stack.host import apart
 from django_compose_stack.host.process import Failure, say
 from django_compose_stack.host.project import ROOT
-from django_compose_stack.native import postgres, web
+from django_compose_stack.native import postgres, web, worker
 from django_compose_stack.native.common import STATE, one_at_a_time, one_checkout_at_a_time
 from django_compose_stack.native.environment import LOCK, VENV, remove
 
@@ -19,14 +19,14 @@ USAGE = """\
 Native mode, without Docker. Each begins with: python3 .stack native
 CMD...              run CMD, with the database running
 --test CMD...       the same with an empty database of its own, in memory, removed when CMD ends
-up                  start the database and the web server, wait until the page answers
-stop [db|web]       stop both, or one
-restart [db|web]    stop, then start again
-down                stop both; the database stays
+up                  start the database and the web server, wait until the page answers; the worker too, if there is one
+stop [SERVICE]      stop all, or one of: db, web, worker
+restart [SERVICE]   stop, then start again
+down                stop all; the database stays
 ps                  show what is running, and where
-logs [-f] [db|web]  show the logs; -f follows them
+logs [-f] [SERVICE] show the logs; -f follows them
 url                 print the address of the page
-reset               stop both and DELETE the database
+reset               stop all and DELETE the database
 """
 
 
@@ -117,14 +117,19 @@ def up():
                 web.stop()
                 web.start(address, environment)
         web.wait(address)
+    if worker.is_wanted():
+        worker.start(environment)
     print(f"{'Already running' if is_up else 'Running'} at {web.url(address)}")
 
 
 def stop(*services):
+    chosen = services or SERVICES
     with one_at_a_time():
-        if services != ("db",):
+        if "worker" in chosen:
+            worker.stop()
+        if "web" in chosen:
             web.stop()
-        if services != ("web",):
+        if "db" in chosen:
             postgres.development().stop()
 
 
@@ -161,14 +166,16 @@ def ps():
     server, runs = postgres.development(), web.running()
     rows = [("db", "DATABASE_URL" if elsewhere else f"127.0.0.1:{server.port}" if server.is_ready() else "")]
     rows.append(("web", web.url(runs[1]) if runs else ""))
+    if worker.is_wanted():
+        rows.append(("worker", f"process {worker.running()[0]}" if worker.running() else ""))
     print(f"{'SERVICE':9} {'STATE':9} ADDRESS")
     for name, address in rows:
         print(f"{name:9} {'running' if address else 'stopped':9} {address}")
 
 
 def logs(*words):
-    paths = {"db": postgres.development().log, "web": web.LOG}
-    chosen = [word for word in words if word in paths] or ["db", "web"]
+    paths = {"db": postgres.development().log, "web": web.LOG, "worker": worker.LOG}
+    chosen = [word for word in words if word in paths] or [*paths]
     files = [str(paths[name]) for name in chosen if paths[name].exists()]
     if not files:
         raise Failure("there is no log yet", "Start the servers first: make up")
@@ -181,7 +188,7 @@ def url():
 
 
 COMMANDS = {command.__name__: command for command in (up, stop, restart, down, ps, logs, url, reset)}
-SERVICES = ("db", "web")
+SERVICES = ("db", "web", "worker")
 ARGUMENTS = {"stop": SERVICES, "restart": SERVICES, "logs": ("-f", *SERVICES)}
 
 

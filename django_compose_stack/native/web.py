@@ -19,9 +19,12 @@ STOP_TIMEOUT = 10  # seconds, for each signal
 POLL = 0.02  # seconds
 
 
-def running():
-    """Return (process id, address) of the server, ("4711", "127.0.0.1:8000"); None if it is not running."""
-    return tuple(content(LOCK).split()) if is_locked(LOCK) else None
+def running(path=LOCK):
+    """Return (process id, address) of the server, ("4711", "127.0.0.1:8000"); None if it is not running.
+
+    path: the file that another program of the project locks; it has no address.
+    """
+    return tuple(content(path).split()) if is_locked(path) else None
 
 
 def url(address):
@@ -91,17 +94,17 @@ def wait(address):
         )
 
 
-def stop():
-    """Stop the server, and return when none of its processes is left."""
+def stop(path=LOCK):
+    """Stop the server, or the program that locks another file, and return when none of its processes is left."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        process = running()
+        process = running(path)
         if not process:
             return
         # The lock proves that a process of this group lives, so no other group can have the id by now.
         with suppress(ProcessLookupError):
             os.killpg(int(process[0]), number)
-        if wait_until(lambda: not is_locked(LOCK), STOP_TIMEOUT, POLL):
+        if wait_until(lambda: not is_locked(path), STOP_TIMEOUT, POLL):
             return
     raise Failure(
-        f"a process that the web server started still holds {LOCK}", f"Find it with: fuser '{LOCK}', then stop it"
+        f"a process that the server started still holds {path}", f"Find it with: fuser '{path}', then stop it"
     )

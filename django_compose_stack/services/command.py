@@ -44,7 +44,8 @@ def add(name=""):
     before = files_of(service)
     after, wrong, is_there = dict(before), [], has(service, before.get)
     for block in service.blocks:
-        if block.place != "new" and after[block.file] is None:
+        is_wanted = after[block.file] is not None if block.place != "new" else (ROOT / block.file).parent.is_dir()
+        if not is_wanted:
             continue
         found = state(after[block.file], block)
         if found.state == EDITED and not is_there:

@@ -110,7 +110,7 @@ class Lineage:
                 worker.follow(message.pid)
                 self.watch_end(worker)
             self.on_message(message)
-        elif isinstance(message, ipc.Debugging):
+        elif isinstance(message, ipc.Debugging | ipc.Busy):
             self.retired[worker] = time.monotonic() + END_TIMEOUT
 
     def kill_stuck(self) -> None:

@@ -74,12 +74,15 @@ def run(as_module: bool, target: str) -> None:
     exec(code, main.__dict__)
 
 
-def serve(command, options: dict) -> None:
-    """Load the whole project and serve it. Called by the `runserver` command; never returns."""
+def serve(command, options: dict, kind: type | None = None) -> None:
+    """Load the whole project and serve it. Called by the `runserver` command; never returns.
+
+    kind: a class of server of the command's own.
+    """
     from .protocol import server_class
 
     snapshotter.recorder.before_bind = lambda: None
-    server = server_class(options)(command, options, snapshotter)
+    server = (kind or server_class(options))(command, options, snapshotter)
     server.load()
     server.run()
 

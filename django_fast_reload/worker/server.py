@@ -116,9 +116,13 @@ class Server:
             sys.stdout.flush()  # Into a file or a pipe it would be written much later, or never.
         editor = getattr(settings, "DEVSERVER_EDITOR", ipc.EDITOR)
         hosts = [str(host) for host in settings.ALLOWED_HOSTS if host]
-        self.send(ipc.Serving(getattr(settings, "DEVSERVER_URL", ""), editor, hosts))
+        self.send(ipc.Serving(self.url(), editor, hosts))
         threading.Thread(target=self.check, args=(orders.is_fresh,), daemon=True).start()
         self.serve()
+
+    def url(self) -> str:
+        """Return the address of the site, where the project says it."""
+        return getattr(settings, "DEVSERVER_URL", "")
 
     def on_bind(self) -> None:
         """Say what runs, at the first start of all."""
@@ -136,8 +140,13 @@ class Server:
                 self.answer(socket.socket(fileno=fds[0]))
             elif isinstance(message, ipc.Changed):
                 self.on_changed(message.files)
+            elif isinstance(message, ipc.Current):
+                self.on_current()
             elif isinstance(message, ipc.Stop):
                 sys.exit(0)
+
+    def on_current(self) -> None:
+        """The supervisor answers a question that only servers of other kinds ask."""
 
     def answer(self, connection: socket.socket) -> None:
         self.last_request = time.monotonic()

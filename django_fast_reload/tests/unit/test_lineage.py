@@ -3,7 +3,11 @@
 import os
 import subprocess
 import sys
+import time
 
+import pytest
+
+from ... import ipc
 from ...supervisor import lineage
 from ...supervisor.handles import Snapshot
 from ...supervisor.lineage import MAX_SNAPSHOTS, Lineage, least_useful
@@ -71,3 +75,18 @@ def test_memory_is_what_a_process_holds_of_its_own():
         process.stdin.close()
     assert Snapshot(Socket(), process.pid, 0, "").memory() == 0
     assert os.WIFEXITED(process.returncode)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_longer"), [(ipc.Debugging(), True), (ipc.Busy(), True), (ipc.Recorded(), False)]
+)
+def test_replaced_process_that_is_debugged_or_busy_gets_more_time(message, is_longer):
+    ours, theirs = ipc.pair()
+    worker = type("Worker", (), {"sock": ours})()
+    line = make({})
+    line.retired[worker] = 0.0
+    ipc.send(theirs, message)
+
+    line.take_message(worker)
+
+    assert (line.retired[worker] > time.monotonic()) is is_longer
