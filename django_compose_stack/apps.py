@@ -1,6 +1,6 @@
 import logging
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 from django_compose_stack.health import is_worth_a_line
 
@@ -11,4 +11,10 @@ class StackConfig(AppConfig):
     def ready(self):
         from django_compose_stack import checks  # noqa: F401 -- they register themselves
 
+        if apps.is_installed("django_tasks_db"):
+            from django.tasks.signals import task_enqueued
+
+            from django_compose_stack.tasks.wake import notify
+
+            task_enqueued.connect(notify)
         logging.getLogger("django.server").addFilter(is_worth_a_line)

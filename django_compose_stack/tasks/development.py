@@ -11,8 +11,6 @@ from django_compose_stack.tasks.worker import Worker
 from django_fast_reload import ipc
 from django_fast_reload.worker.server import Server
 
-INTERVAL = 0.05  # seconds between two looks for tasks
-
 
 class DevelopmentWorker(Worker):
     """Waits with the queue where the module of a task is broken: with the next save, another process begins again."""
@@ -46,7 +44,7 @@ class TaskServer(Server):
     def serve(self) -> None:
         self.answered = threading.Event()
         self.is_retired = False
-        self.worker = DevelopmentWorker(INTERVAL, self.command.stdout.write, self.options["alive"], self.confirm)
+        self.worker = DevelopmentWorker(self.command.stdout.write, self.options["alive"], self.confirm)
         threading.Thread(target=self.run_tasks, name="worker", daemon=True).start()
         super().serve()
 

@@ -13,6 +13,8 @@ from django.db import DatabaseError, connections
 from django.tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
+from django_compose_stack.tasks.wake import notify
+
 INTERVAL = 5  # seconds between two looks
 ATTEMPTS = 3  # workers that may die of one task; then it has failed
 SPACE = int.from_bytes(b"work", "big")  # of the locks, so that they can be counted
@@ -100,4 +102,6 @@ class Lifeline:
 def requeue(result: DBTaskResult, **changes) -> bool:
     """Let a task run again; return False where somebody else has changed it meanwhile."""
     before = DBTaskResult.objects.filter(pk=result.pk, status=result.status, worker_ids=result.worker_ids)
-    return bool(before.update(status=TaskResultStatus.READY, started_at=None, **changes))
+    is_changed = bool(before.update(status=TaskResultStatus.READY, started_at=None, **changes))
+    notify()
+    return is_changed

@@ -9,20 +9,21 @@ from django_tasks_db.management.commands.db_worker import Worker as LibraryWorke
 from django_tasks_db.models import DBTaskResult
 
 from django_compose_stack.tasks.lifeline import Lifeline, requeue
+from django_compose_stack.tasks.wake import wait
 
+INTERVAL = 1  # seconds between two looks for tasks, where nobody wakes this worker: for those of a later time
 PAUSE = 1  # seconds until a database that failed is asked again
 
 
 class Worker(LibraryWorker):
-    """interval: seconds between two looks for tasks.
+    """say: called with each line for the log. alive: a file that is touched as long as this and the database live.
 
-    confirm: called before each task; false means that the code on disk is newer than this process, which then ends its
-    loop. say: called with each line for the log. alive: a file that is touched as long as this and the database live.
+    confirm: called before each task; where it returns false, the code on disk is newer than this process, which then
+    ends its loop.
     """
 
     def __init__(
         self,
-        interval: float,
         say: Callable[[str], object],
         alive: str = "",
         confirm: Callable[[], bool] = lambda: True,
@@ -30,8 +31,9 @@ class Worker(LibraryWorker):
         super().__init__(
             queue_names=["*"],
             excluded_queue_names=[],
-            interval=interval,
-            batch=False,
+            interval=INTERVAL,
+            # Its `run` returns when nothing is left to do; `wait` is for the next.
+            batch=True,
             backend_name="default",
             startup_delay=False,
             max_tasks=None,
@@ -48,6 +50,10 @@ class Worker(LibraryWorker):
                     self.lifeline.start()
                     is_alive = True
                 super().run()
+                if self.running:
+                    wait(DBTaskResult.objects.ready(), INTERVAL)
+                    # Else an old process would often take the task that was queued after a save, and give it back.
+                    self.running = self.confirm() and self.running
             except DatabaseError as error:
                 # The tables may not be there yet, or the server restarts.
                 connections.close_all()

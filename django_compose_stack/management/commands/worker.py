@@ -9,8 +9,6 @@ from django.core.management.base import CommandError
 from django_fast_reload import takeover
 from django_fast_reload.management.commands.runserver import Command as RunserverCommand
 
-INTERVAL = 0.5  # seconds between two looks for tasks, in production
-
 
 class Command(RunserverCommand):
     """Runs tasks until a signal ends it, after the task it has. In development a save is live before the next task."""
@@ -38,7 +36,7 @@ class Command(RunserverCommand):
             obstacle = takeover.obstacle() or takeover.restart_under_supervisor(self.addr, 0, self.use_ipv6)
             self.stderr.write(f"{obstacle} Saved code is not live until the worker starts again.")
         call_command("ready", wait=60)
-        worker = Worker(INTERVAL, self.stdout.write, options["alive"])
+        worker = Worker(self.stdout.write, options["alive"])
         worker.configure_signals()
         worker.run()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from django_compose_stack.services import definition
 from django_compose_stack.tests.stack.checkout import Checkout, run, wait_for
 
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
@@ -192,3 +193,21 @@ def test_worker_leaves_no_trace(tasks):
     assert run("docker", "ps", "--all", "--quiet", f"--filter=name={project.name}-worker").stdout == ""
     project.make("up", timeout=TIMEOUT)
     assert project.make("doctor").stdout == "No problem found.\n"
+
+
+def test_all_services_together(project):
+    """They are removed in the order in which they came, not the reverse."""
+    for name in definition.NAMES:
+        project.add(name)
+    project.make("up", timeout=TIMEOUT)
+    project.make("migrate")
+
+    assert project.make("doctor").stdout == "No problem found.\n"
+    running = project.compose("ps", "--services").stdout.split()
+    assert sorted(running) == sorted(["db", "web", *definition.NAMES])
+    code = "from django.core.cache import cache; from apps.pages.tasks import count_notes; count_notes.enqueue()"
+    project.shell(f"{code}; cache.set('colour', 'green')")
+    assert "colour" in project.compose("exec", "-T", "valkey", "valkey-cli", "keys", "*").stdout
+    for name in definition.NAMES:
+        project.drop(name)
+    assert project.changes() == ""
