@@ -240,7 +240,8 @@ class Supervisor:
             # The project refuses to start, with sys.exit(): whatever starts it should know at once.
             print(message.failure["refusal"], file=sys.stderr)
             self.end(1)
-        self.load.fail(message.failure)
+        gone = self.loader.package.missing()  # A copy has the package in memory, the project finds none.
+        self.load.fail(ipc.plain_failure(gone) if gone else message.failure)
 
     def report_failure(self) -> None:
         """Report an error once the files have settled: a half-written file is an error too, for a moment."""

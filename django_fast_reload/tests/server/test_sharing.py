@@ -1,5 +1,6 @@
 """Nothing that is open in an old process is open in a new one too: no connection, no memory, no lock."""
 
+import re
 import socket
 
 import pytest
@@ -54,7 +55,8 @@ def test_memory_shared_between_processes_is_never_inherited(site, code, use):
     assert site.text() == "True"
 
     assert [save_view(site) for _ in range(2)] == ["True", "True"]
-    assert "shares memory" in site.log.read_text()
+    # Since Python 3.14 a lock also opens a pipe to a program that looks after it, and that is what is said.
+    assert re.search("no snapshot can be taken.*(shares memory|a pipe)", site.log.read_text())
 
 
 def test_each_process_reads_a_file_at_a_position_of_its_own(site):
