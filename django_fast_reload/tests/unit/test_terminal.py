@@ -75,7 +75,14 @@ def test_a_closed_terminal_is_no_error(monkeypatch):
     Terminal("/project").say("text")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def number(request):
+    """A signal that is not ignored, as SIGHUP is below nohup."""
+    before = signal.signal(request.param, lambda *_: None)
+    yield request.param
+    signal.signal(request.param, before)
+
+
 def test_a_signal_calls_the_end_and_wakes_the_loop(number):
     before = signal.getsignal(number)
     ended = []
