@@ -54,8 +54,8 @@ def answer(production):
 
 
 def ask(production, statement):
-    """Run SQL beside the application's database."""
-    return production.exec("db", "psql", "-U", "app", "-d", "postgres", "-qAtc", statement).strip()
+    """Run SQL as the superuser, beside the application's database."""
+    return production.exec("db", "psql", "-U", "postgres", "-d", "postgres", "-qAtc", statement).strip()
 
 
 def test_database_that_dies_while_the_names_change(production, backup):
@@ -66,7 +66,7 @@ def test_database_that_dies_while_the_names_change(production, backup):
     under_way = "SELECT 1 FROM pg_stat_activity WHERE query ~ 'ALTER DATABASE' AND pid <> pg_backend_pid()"
     under_way += " UNION SELECT 1 FROM pg_database WHERE NOT datallowconn AND datname = 'app'"
     # In one go inside of the container: the exchange is given up after five seconds.
-    watch = f'until [ -n "$(psql -U app -d postgres -qAtc "$1")" ]; do sleep 0.1; done; {KILL}'
+    watch = f'until [ -n "$(psql -U postgres -qAtc "$1")" ]; do sleep 0.1; done; {KILL}'
     process = restoring(production, backup)
 
     production.compose("exec", "-T", "db", "sh", "-c", watch, "sh", under_way, check=False)
@@ -98,7 +98,7 @@ def test_second_restore_at_once_is_refused(production, backup):
 
 def test_eight_hash_joins_have_room_in_shared_memory(production):
     ask(production, "CREATE TABLE big AS SELECT id, md5(id::text) FROM generate_series(1, 700000) id")
-    psql = [*STACK, "prod-exec", "db", "psql", "-U", "app", "-d", "postgres", "-qAt", "-c", JOIN]
+    psql = [*STACK, "prod-exec", "db", "psql", "-U", "postgres", "-qAt", "-c", JOIN]
     variables = environment(**production.variables)
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "stdin": subprocess.DEVNULL}
     joins = [subprocess.Popen(psql, cwd=production.path, env=variables, **options) for _ in range(8)]
