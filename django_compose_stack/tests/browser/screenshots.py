@@ -52,6 +52,7 @@ def take_mail(browser: Browser, checkout: Checkout) -> None:
     with opened(browser) as page:
         page.goto(f"http://127.0.0.1:{checkout.port}/_stack/mail/")
         page.get_by_role("table").get_by_role("link").first.click()
+        page.frame_locator("iframe").locator("h1").wait_for()
         page.screenshot(path=DOCS / "mail.png", full_page=True)
     print("docs/mail.png")
 
