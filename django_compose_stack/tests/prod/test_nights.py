@@ -161,7 +161,7 @@ def test_renewed_certificate_comes_without_a_failed_request(swarm, tmp_path_fact
         assert production.exec("nginx", "cat", "/proc/1/stat").split()[21] == before
         assert production.exec("nginx", "sh", "-c", "stat -c %a%U /etc/nginx/live/current/tls_key") == "600nginx\n"
         label = f"--filter=label=com.docker.stack.namespace={production.name}"
-        assert [len(run("docker", kind, "ls", "-q", label).stdout.split()) for kind in ("secret", "config")] == [6, 6]
+        assert [len(run("docker", kind, "ls", "-q", label).stdout.split()) for kind in ("secret", "config")] == [6, 7]
 
 
 def test_rehearsal_over_a_stack_and_a_stack_over_a_rehearsal_are_refused(quick, tmp_path_factory):
