@@ -1,9 +1,11 @@
 """`make status MODE=production` on a site that runs."""
 
 import json
+import shutil
 
 
 def test_status_of_a_rehearsal(plain):
+    shutil.rmtree(plain.path / "backups", ignore_errors=True)  # of other tests
     plain.request("/")
     first = plain.make("status", "MODE=production", check=False)
     plain.make("backup", "MODE=production")
