@@ -1,5 +1,6 @@
 """Makes the application's role an owner without a superuser's rights, in a database that was made with them."""
 
+from django_compose_stack.data.restores import kept
 from django_compose_stack.data.server import ADMIN, identifier, literal
 from django_compose_stack.host.process import Failure
 
@@ -85,12 +86,6 @@ def become_owner(server):
     ending = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usesysid = {BOOTSTRAP}"
     # Sessions that began as a superuser still are.
     server.sql(f"{ending} AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
-
-
-def kept(server):
-    from django_compose_stack.data.restores import kept as names
-
-    return names(server)
 
 
 def check(server):

@@ -106,7 +106,7 @@ def check_owner(stack: Stack) -> Findings:
         yield Finding(
             "database-superuser",
             f"{user}, the role of the application, is a superuser of the database",
-            "Whoever smuggles SQL into the application can then run programs in the container of the database.",
+            "An SQL injection into the application can then run programs in the container of the database.",
             "make db-owner, which loses no data",
         )
 

@@ -30,7 +30,7 @@ def machine(engine, tmp_path_factory):  # noqa: F811
     name = f"server-{uuid.uuid4().hex[:8]}"
     port = free_port()
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/key")
-    # ssh by its own settings, not by those of whoever runs the tests.
+    # ssh by its own settings, not by those of the person who runs the tests.
     (folder / "ssh").write_text(
         f"#!/bin/sh\nexec {run('sh', '-c', 'command -v ssh').stdout.strip()} -F /dev/null -i {folder}/key "
         f'-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$@"\n'

@@ -1,22 +1,36 @@
+from contextlib import contextmanager
+
 import pytest
 
 from .asgi_project import PACKAGES, AsgiSite, make_asgi_environment
 from .site import Site
 
 
-@pytest.fixture(scope="module")
-def running_site(tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("dev server") / "my site")
+@contextmanager
+def running(site):
     yield site.start()
     site.stop()
+
+
+@contextmanager
+def as_new(site):
+    """Lend a running server that has the files as they are in FILES, and restore them."""
+    site.until(lambda: site.get() == (200, b"0000"))
+    yield site
+    site.restore_all()
+
+
+@pytest.fixture(scope="module")
+def running_site(tmp_path_factory):
+    with running(Site(tmp_path_factory.mktemp("dev server") / "my site")) as site:
+        yield site
 
 
 @pytest.fixture
 def site(running_site):
     """A running server, shared by the tests of a module; each finds the files as they are in FILES."""
-    running_site.until(lambda: running_site.get() == (200, b"0000"))
-    yield running_site
-    running_site.restore_all()
+    with as_new(running_site) as site:
+        yield site
 
 
 @pytest.fixture
@@ -35,17 +49,15 @@ def asgi_python(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running_asgi_site(tmp_path_factory, asgi_python):
-    site = AsgiSite(tmp_path_factory.mktemp("dev server") / "my site", asgi_python)
-    yield site.start()
-    site.stop()
+    with running(AsgiSite(tmp_path_factory.mktemp("dev server") / "my site", asgi_python)) as site:
+        yield site
 
 
 @pytest.fixture
 def asgi_site(running_asgi_site):
     """As `site`, with an ASGI application."""
-    running_asgi_site.until(lambda: running_asgi_site.get() == (200, b"0000"))
-    yield running_asgi_site
-    running_asgi_site.restore_all()
+    with as_new(running_asgi_site) as site:
+        yield site
 
 
 @pytest.fixture
