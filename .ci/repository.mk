@@ -18,7 +18,7 @@ test-stack: ## The slow tests: minutes, a Docker engine, Chromium
 	$(STACK) native --test $(BROWSER) $(PYTEST) --numprocesses=2 --dist=loadfile $(SUITES) $(ARGS)
 
 test-prod: ## The tests of production, which make the engine a Swarm of one
-	$(STACK) native --test $(PYTEST) $(PROD) $(ARGS)
+	$(STACK) native --test $(PYTEST) --numprocesses=2 --dist=loadfile $(PROD) $(ARGS)
 
 screenshots: ## Take the pictures in docs/ again; needs Docker and Chromium
 	$(STACK) native $(BROWSER) django_compose_stack.tests.browser.screenshots

@@ -1,5 +1,9 @@
 """Production on a real engine. These tests skip where none answers, and fail there with CI set."""
 
+import contextlib
+import fcntl
+import os
+
 import pytest
 
 from django_compose_stack.tests.prod.production import running
@@ -29,29 +33,41 @@ def add_admin(production):
 
 
 @pytest.fixture(scope="session")
-def swarm():
-    """An engine that is the manager of a Swarm; where it was none, it is none again afterwards.
+def swarm(tmp_path_factory):
+    """An engine that is the manager of a Swarm; where it was none, the last process of the tests makes it none again.
 
     Leaving takes all stacks of a Swarm away, so one that somebody else has used meanwhile stays.
     """
-    state = run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip()
-    if state != "active":
-        run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
-    yield
-    if state != "active" and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
-        run("docker", "swarm", "leave", "--force")
-        # It outlives the Swarm, and its firewall rules outlive the engine: they would rewrite the addresses of
-        # whichever network gets its subnet next. A stack's networks outlive it where it went in the same moment.
-        listed = ["docker", "network", "ls", "--format={{.Driver}} {{.Name}}"]
+    folder = tmp_path_factory.getbasetemp()
+    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "swarm"
+    with path.open("a") as made:
+        fcntl.flock(made, fcntl.LOCK_EX)
+        if run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip() != "active":
+            run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
+            made.write("by these tests")
+            made.flush()
+        fcntl.flock(made, fcntl.LOCK_SH)
+        yield
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(made, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.read_text() and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
+                leave_swarm()
 
-        def gone():
-            networks = [line.split() for line in run(*listed).stdout.splitlines()]
-            names = [name for driver, name in networks if driver == "overlay" or name == "docker_gwbridge"]
-            for name in names:
-                run("docker", "network", "rm", "--force", name, check=False)
-            return not names
 
-        wait_for(gone, "the networks of the Swarm to go")
+def leave_swarm():
+    run("docker", "swarm", "leave", "--force")
+    # It outlives the Swarm, and its firewall rules outlive the engine: they would rewrite the addresses of whichever
+    # network gets its subnet next. A stack's networks outlive it where it went in the same moment.
+    listed = ["docker", "network", "ls", "--format={{.Driver}} {{.Name}}"]
+
+    def gone():
+        networks = [line.split() for line in run(*listed).stdout.splitlines()]
+        names = [name for driver, name in networks if driver == "overlay" or name == "docker_gwbridge"]
+        for name in names:
+            run("docker", "network", "rm", "--force", name, check=False)
+        return not names
+
+    wait_for(gone, "the networks of the Swarm to go")
 
 
 @pytest.fixture(scope="session")

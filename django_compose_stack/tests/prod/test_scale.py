@@ -74,9 +74,11 @@ def test_replicas_share_the_requests(rehearsal):
 
 def test_one_number_makes_more_replicas(plain):
     plain.make("prod-up", WEB_REPLICAS="3")
-
-    assert len(plain.compose("ps", "--quiet", "web", WEB_REPLICAS="3").stdout.split()) == 3
-    assert plain.request("/").status in (200, 301)
+    try:
+        assert len(plain.compose("ps", "--quiet", "web", WEB_REPLICAS="3").stdout.split()) == 3
+        assert plain.request("/").status in (200, 301)
+    finally:
+        plain.make("prod-up")
 
 
 def test_migrate_reaches_whatever_database_web_reaches(rehearsal):
