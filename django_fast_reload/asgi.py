@@ -5,8 +5,6 @@ from importlib.util import find_spec
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-from django.core.asgi import get_asgi_application
 from django.core.exceptions import ImproperlyConfigured
 
 PROVIDERS = ("daphne", "channels")  # apps that stand for ASGI
@@ -41,6 +39,9 @@ def load_application(options: dict):
 
     Raises what the project's module raises, and ImproperlyConfigured where that has no such name.
     """
+    # Slow, and the checks of every command import this module.
+    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+
     application = default_application()
     is_static = options.get("use_static_handler", apps.is_installed("django.contrib.staticfiles"))
     if is_static and (settings.DEBUG or options.get("insecure_serving")):
@@ -50,6 +51,8 @@ def load_application(options: dict):
 
 def default_application():
     """Return what ASGI_APPLICATION names; Django's own application where nothing does, as it is with WSGI."""
+    from django.core.asgi import get_asgi_application
+
     path = getattr(settings, "ASGI_APPLICATION", None)
     if not path:
         return get_asgi_application()

@@ -5,11 +5,13 @@ from importlib import import_module
 from django.conf import settings
 from django.core.checks import Error, Warning
 from django.core.management import get_commands, load_command_class
-from django.core.management.commands.runserver import Command as DjangoCommand
 
-from . import asgi, takeover
+from . import asgi
+from .next_command import next_owner
 
 OWN = __name__.rpartition(".")[0]
+# Their `runserver` has no server of its own.
+DJANGOS = ("django.core", "django.contrib.staticfiles")
 
 
 def check_runserver(app_configs, **kwargs):
@@ -17,6 +19,13 @@ def check_runserver(app_configs, **kwargs):
     if not settings.DEBUG:
         return []  # Production runs no `runserver`; its commands must not fail because of one.
     owner = get_commands()["runserver"]
+    if owner == OWN and next_owner(OWN, "runserver") in DJANGOS and not asgi.is_wanted({}):
+        return []  # Every command checks; to load this one takes some twentieth of its time.
+
+    from django.core.management.commands.runserver import Command as DjangoCommand
+
+    from . import takeover
+
     found = type(load_command_class(owner, "runserver"))
     messages = []
     if found.inner_run is not DjangoCommand.inner_run and not asgi.replaces(found):

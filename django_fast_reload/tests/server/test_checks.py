@@ -64,8 +64,8 @@ def write_app(site, name):
     site.write(f"{folder}/management/commands/{command}.py", "\n".join(line[indent:] for line in lines))
 
 
-def check(site):
-    command = [sys.executable, "manage.py", "check"]
+def check(site, *options):
+    command = [sys.executable, *options, "manage.py", "check"]
     done = subprocess.run(command, cwd=site.root, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
@@ -81,6 +81,14 @@ def set_apps(site, *names):
 
 def test_the_right_order_is_quiet(fresh_site):
     assert check(fresh_site) == (0, "System check identified no issues (0 silenced).\n")
+
+
+def test_other_commands_do_not_load_the_server(fresh_site):
+    status, text = check(fresh_site, "-X", "importtime")
+
+    assert status == 0
+    assert "django_fast_reload.checks\n" in text
+    assert "servers.basehttp" not in text
 
 
 @pytest.mark.parametrize("entry", ["django_fast_reload", "django_fast_reload.apps.FastReloadConfig"])

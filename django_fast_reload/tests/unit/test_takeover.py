@@ -24,7 +24,9 @@ from ... import takeover
         (["9000", "9001"], None),
     ],
 )
-def test_only_ordinary_command_lines_are_taken_over(arguments, expected):
+def test_only_ordinary_command_lines_are_taken_over(arguments, expected, monkeypatch):
+    monkeypatch.setattr(takeover, "is_taken", lambda host, port: False)  # Something else may hold 8000 here.
+
     assert takeover.parse(arguments) == expected
 
 
