@@ -94,9 +94,9 @@ def down():
 def runs_natively():
     if os.name == "nt":
         return False
-    from django_compose_stack.native.web import running  # needs fcntl
+    from django_compose_stack.native.web import SERVER  # needs fcntl
 
-    return running() is not None
+    return SERVER.running() is not None
 
 
 def stack(*words):

@@ -109,12 +109,12 @@ def up():
     environment = Variables().environment(postgres.development())
     with one_checkout_at_a_time():
         with one_at_a_time():
-            if not is_chosen and not web.running():
+            if not is_chosen and not web.SERVER.running():
                 apart.claim(has_engine=False)
             address = Variables().address
-            is_up = (web.running() or ("", ""))[1] == address
+            is_up = (web.SERVER.running() or ("", ""))[1] == address
             if not is_up:
-                web.stop()
+                web.SERVER.stop()
                 web.start(address, environment)
         web.wait(address)
     if worker.is_wanted():
@@ -126,9 +126,9 @@ def stop(*services):
     chosen = services or SERVICES
     with one_at_a_time():
         if "worker" in chosen:
-            worker.stop()
+            worker.WORKER.stop()
         if "web" in chosen:
-            web.stop()
+            web.SERVER.stop()
         if "db" in chosen:
             postgres.development().stop()
 
@@ -163,18 +163,19 @@ def reset():
 
 def ps():
     elsewhere = Variables().elsewhere
-    server, runs = postgres.development(), web.running()
+    server, runs = postgres.development(), web.SERVER.running()
     rows = [("db", "DATABASE_URL" if elsewhere else f"127.0.0.1:{server.port}" if server.is_ready() else "")]
     rows.append(("web", web.url(runs[1]) if runs else ""))
     if worker.is_wanted():
-        rows.append(("worker", f"process {worker.running()[0]}" if worker.running() else ""))
+        runs = worker.WORKER.running()
+        rows.append(("worker", f"process {runs[0]}" if runs else ""))
     print(f"{'SERVICE':9} {'STATE':9} ADDRESS")
     for name, address in rows:
         print(f"{name:9} {'running' if address else 'stopped':9} {address}")
 
 
 def logs(*words):
-    paths = {"db": postgres.development().log, "web": web.LOG, "worker": worker.LOG}
+    paths = {"db": postgres.development().log, "web": web.SERVER.log, "worker": worker.WORKER.log}
     chosen = [word for word in words if word in paths] or [*paths]
     files = [str(paths[name]) for name in chosen if paths[name].exists()]
     if not files:
@@ -183,7 +184,7 @@ def logs(*words):
 
 
 def url():
-    runs = web.running()
+    runs = web.SERVER.running()
     print(web.url(runs[1] if runs else Variables().address))
 
 

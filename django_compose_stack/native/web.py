@@ -2,29 +2,16 @@
 
 import errno
 import os
-import signal
 import socket
 from contextlib import closing, suppress
 
 from django_compose_stack.host.process import Failure, wait_until
 from django_compose_stack.host.project import ROOT, content
-from django_compose_stack.native.common import STATE, is_locked, start_server, try_lock
+from django_compose_stack.native.background import POLL, Program
 
-# Locked as long as one process of the server lives. It contains the id of the first one, and the address.
-LOCK = STATE / "web"
-LOG = STATE / "web.log"
+SERVER = Program("web")  # It notes its address.
 LOG_LINES = 20
 ANSWER_TIMEOUT = 60  # seconds
-STOP_TIMEOUT = 10  # seconds, for each signal
-POLL = 0.02  # seconds
-
-
-def running(path=LOCK):
-    """Return (process id, address) of the server, ("4711", "127.0.0.1:8000"); None if it is not running.
-
-    path: the file that another program of the project locks; it has no address.
-    """
-    return tuple(content(path).split()) if is_locked(path) else None
 
 
 def url(address):
@@ -36,18 +23,7 @@ def url(address):
 def start(address, environment):
     """Start the server. Raises Failure if the port is taken, naming the process that holds it."""
     host, _, port = address.rpartition(":")
-    lock = try_lock(LOCK)
-    try:
-        # Its content is that of the last server, and would make the port look like this one's.
-        os.ftruncate(lock, 0)
-        refuse_taken(host, int(port))
-        options = {"cwd": ROOT, "env": {**environment, "PYTHONUNBUFFERED": "1"}}
-        # The new process writes its own id.
-        options["preexec_fn"] = lambda: os.pwrite(lock, f"{os.getpid()} {address}\n".encode(), 0)
-        with LOG.open("wb") as log:
-            start_server(["python", "manage.py", "runserver", address], lock, log, **options)
-    finally:
-        os.close(lock)
+    SERVER.start(["runserver", address], environment, address, check=lambda: refuse_taken(host, int(port)))
 
 
 def refuse_taken(host, port):
@@ -77,7 +53,7 @@ def wait(address):
 
     def state():
         """Return what is known of the server; empty while it starts."""
-        if not is_locked(LOCK):
+        if SERVER.running() is None:
             return "has ended"
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ANSWER_TIMEOUT)
         with closing(connection), suppress(OSError, http.client.HTTPException):
@@ -87,24 +63,8 @@ def wait(address):
 
     found = wait_until(state, ANSWER_TIMEOUT, POLL) or f"does not answer after {ANSWER_TIMEOUT} seconds"
     if not found.endswith(" 200"):
-        lines = content(LOG).splitlines()[-LOG_LINES:]
+        lines = content(SERVER.log).splitlines()[-LOG_LINES:]
         raise Failure(
             f"the web server {found}. Last log lines:\n" + "\n".join(lines),
             "Correct the error above, then: make up. The whole log: make logs",
         )
-
-
-def stop(path=LOCK):
-    """Stop the server, or the program that locks another file, and return when none of its processes is left."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        process = running(path)
-        if not process:
-            return
-        # The lock proves that a process of this group lives, so no other group can have the id by now.
-        with suppress(ProcessLookupError):
-            os.killpg(int(process[0]), number)
-        if wait_until(lambda: not is_locked(path), STOP_TIMEOUT, POLL):
-            return
-    raise Failure(
-        f"a process that the server started still holds {path}", f"Find it with: fuser '{path}', then stop it"
-    )
