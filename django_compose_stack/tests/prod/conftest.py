@@ -40,18 +40,24 @@ def swarm(tmp_path_factory):
     """
     folder = tmp_path_factory.getbasetemp()
     path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "swarm"
-    with path.open("a") as made:
-        fcntl.flock(made, fcntl.LOCK_EX)
-        if run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip() != "active":
-            run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
-            made.write("by these tests")
-            made.flush()
-        fcntl.flock(made, fcntl.LOCK_SH)
+    with path.open("a") as used:
+        with alone(path.with_suffix(".change")):
+            if run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip() != "active":
+                run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
+                path.write_text("made by these tests")
+            fcntl.flock(used, fcntl.LOCK_SH)
         yield
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(made, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with alone(path.with_suffix(".change")), contextlib.suppress(BlockingIOError):
+            fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.read_text() and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
                 leave_swarm()
+
+
+@contextlib.contextmanager
+def alone(path):
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def leave_swarm():
