@@ -24,8 +24,13 @@ time.time = lambda: real() + os.stat(file).st_mtime
 """
 
 
+@pytest.fixture
+def site(fresh_site):
+    return fresh_site
+
+
 @pytest.fixture(params=["wsgi", "asgi"])
-def site(request):
+def either_site(request):
     return request.getfixturevalue("fresh_site" if request.param == "wsgi" else "fresh_asgi_site")
 
 
@@ -190,12 +195,12 @@ def test_a_full_folder_for_temporary_files(site, tmp_path):
 
 
 @pytest.mark.parametrize("megabytes", [250, 400, 700])
-def test_memory_limits(site, megabytes):
+def test_memory_limits(either_site, megabytes):
     """`ulimit -v` of 250 MB and more: saves are live, with as many snapshots as there is memory for"""
-    command = ["sh", "-c", f'ulimit -v {megabytes * 1024}; exec "$@"', "sh", site.python, "manage.py"]
-    site.start(command=command)
+    command = ["sh", "-c", f'ulimit -v {megabytes * 1024}; exec "$@"', "sh", either_site.python, "manage.py"]
+    either_site.start(command=command)
     for number in range(3):
-        save(site, number)
+        save(either_site, number)
 
 
 # ---- the clock
@@ -238,55 +243,55 @@ def test_files_of_another_time(site, years):
 # ---- processes
 
 
-def test_all_are_stopped_and_go_on(site):
+def test_all_are_stopped_and_go_on(either_site):
     """Ctrl-Z and `fg` (SIGSTOP and SIGCONT for all): what was saved meanwhile is live"""
-    site.start()
-    save(site, 0)
+    either_site.start()
+    save(either_site, 0)
     for number in range(1, 4):
-        os.killpg(site.process.pid, signal.SIGSTOP)
-        site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
-        os.killpg(site.process.pid, signal.SIGCONT)
-        assert site.get() == (200, f"{number + 1:04}".encode())
+        os.killpg(either_site.process.pid, signal.SIGSTOP)
+        either_site.edit("blog/views.py", f'"{number:04}"', f'"{number + 1:04}"')
+        os.killpg(either_site.process.pid, signal.SIGCONT)
+        assert either_site.get() == (200, f"{number + 1:04}".encode())
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-def test_snapshots_that_go(site, number):
+def test_snapshots_that_go(either_site, number):
     """Snapshots and the copies that stand by are killed or stopped: saves are live, loaded from the start"""
-    site.start()
-    save(site, 0)
+    either_site.start()
+    save(either_site, 0)
     for count in (1, 2):
-        others = kinds(site)[2]
+        others = kinds(either_site)[2]
         assert others
         for pid in others:
             os.kill(pid, number)
-        save(site, count)
+        save(either_site, count)
 
 
-def test_the_process_that_answers_is_stopped(site):
+def test_the_process_that_answers_is_stopped(either_site):
     """The process that answers is stopped, then a file is saved: the next one answers"""
-    site.start()
-    save(site, 0)
-    _, live, _ = kinds(site)
+    either_site.start()
+    save(either_site, 0)
+    _, live, _ = kinds(either_site)
     os.kill(live, signal.SIGSTOP)
-    save(site, 1)
+    save(either_site, 1)
     os.kill(live, signal.SIGCONT)
-    site.until(lambda: live not in site.family())
+    either_site.until(lambda: live not in either_site.family())
 
 
-def test_the_process_that_loads_is_killed(site):
+def test_the_process_that_loads_is_killed(either_site):
     """The process that loads is killed, for its memory say: the project is loaded once more, from the start"""
-    site.start()
-    sign = site.root.with_name("loads")
+    either_site.start()
+    sign = either_site.root.with_name("loads")
     slow = f"import os, pathlib, time\npathlib.Path({str(sign)!r}).write_text(str(os.getpid()))\ntime.sleep(1)\n"
-    site.write("shop/views.py", slow + FILES["shop/views.py"])
-    os.kill(int(site.until(lambda: sign.exists() and sign.read_text())), signal.SIGKILL)
-    assert site.get("/shop/") == (200, b"shop")
+    either_site.write("shop/views.py", slow + FILES["shop/views.py"])
+    os.kill(int(either_site.until(lambda: sign.exists() and sign.read_text())), signal.SIGKILL)
+    assert either_site.get("/shop/") == (200, b"shop")
 
 
-def test_the_supervisor_is_killed(site):
+def test_the_supervisor_is_killed(either_site):
     """The supervisor is killed: all others end by themselves; the port is free for a new start"""
-    site.start()
-    save(site, 0)
-    site.stop(signal.SIGKILL)
-    site.start()
-    save(site, 1)
+    either_site.start()
+    save(either_site, 0)
+    either_site.stop(signal.SIGKILL)
+    either_site.start()
+    save(either_site, 1)
