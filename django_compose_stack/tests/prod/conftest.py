@@ -32,32 +32,32 @@ def add_admin(production):
     production.exec("web", "env", "DJANGO_SUPERUSER_PASSWORD=pw-for-a-test", *create.split())
 
 
-@pytest.fixture(scope="session")
-def swarm(tmp_path_factory):
-    """An engine that is the manager of a Swarm; where it was none, the last process of the tests makes it none again.
+@pytest.fixture(scope="session", autouse=True)
+def shared_engine(tmp_path_factory):
+    """The engine, for all processes of these tests; the last one ends the Swarm that one of them has made.
 
-    Leaving takes all stacks of a Swarm away, so one that somebody else has used meanwhile stays.
+    Not sooner: the engine then forgets the names of running containers, those of Compose too. Leaving also takes all
+    stacks of a Swarm away, so one that somebody else has used meanwhile stays.
     """
     folder = tmp_path_factory.getbasetemp()
     path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "swarm"
     with path.open("a") as used:
-        with alone(path.with_suffix(".change")):
-            if run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip() != "active":
-                run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
-                path.write_text("made by these tests")
-            fcntl.flock(used, fcntl.LOCK_SH)
-        yield
-        with alone(path.with_suffix(".change")), contextlib.suppress(BlockingIOError):
+        fcntl.flock(used, fcntl.LOCK_SH)
+        yield path
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.read_text() and not run("docker", "stack", "ls", "--format={{.Name}}").stdout:
                 leave_swarm()
 
 
-@contextlib.contextmanager
-def alone(path):
-    with path.open("a") as lock:
+@pytest.fixture(scope="session")
+def swarm(shared_engine):
+    """An engine that is the manager of a Swarm."""
+    with shared_engine.with_suffix(".init").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        if run("docker", "info", "--format", "{{.Swarm.LocalNodeState}}").stdout.strip() != "active":
+            run("docker", "swarm", "init", "--advertise-addr=127.0.0.1")
+            shared_engine.write_text("made by these tests")
 
 
 def leave_swarm():
