@@ -89,7 +89,7 @@ def test_certificate_comes_and_is_renewed_under_load_without_a_failed_request(pr
 
         with Load(production, tls=True) as load:
             seen = {first[2]}
-            wait_for(lambda: seen.add(served(production)[2]) or len(seen) >= 3, "two renewals", timeout=300)
+            wait_for(lambda: seen.add(served(production)[2]) or len(seen) >= 4, "three renewals", timeout=300)
 
         assert load.failed == {}
         assert load.answers["page", 200] > 100
