@@ -1,7 +1,7 @@
 # Targets of this repository, which projects made from it do not have.
 .PHONY: new init test-stack test-prod screenshots
 # Print the slowest tests, so that they are noticed early.
-PYTEST := pytest --durations=15
+PYTEST := pytest --durations=15 --numprocesses=2 --dist=loadfile
 PROD := django_compose_stack/tests/prod
 SUITES := django_fast_reload/tests/server $(addprefix django_compose_stack/tests/,browser native stack)
 # Only these need Playwright, so it stays out of the environment that everybody installs.
@@ -15,10 +15,10 @@ new init:
 
 ##@ The packages
 test-stack: ## The slow tests: minutes, a Docker engine, Chromium
-	$(STACK) native --test $(BROWSER) $(PYTEST) --numprocesses=2 --dist=loadfile $(SUITES) $(ARGS)
+	$(STACK) native --test $(BROWSER) $(PYTEST) $(SUITES) $(ARGS)
 
 test-prod: ## The tests of production, which make the engine a Swarm of one
-	$(STACK) native --test $(PYTEST) --numprocesses=2 --dist=loadfile $(PROD) $(ARGS)
+	$(STACK) native --test $(PYTEST) $(PROD) $(ARGS)
 
 screenshots: ## Take the pictures in docs/ again; needs Docker and Chromium
 	$(STACK) native $(BROWSER) django_compose_stack.tests.browser.screenshots

@@ -51,10 +51,10 @@ def load_application(options: dict):
 
 def default_application():
     """Return what ASGI_APPLICATION names; Django's own application where nothing does, as it is with WSGI."""
-    from django.core.asgi import get_asgi_application
-
     path = getattr(settings, "ASGI_APPLICATION", None)
     if not path:
+        from django.core.asgi import get_asgi_application  # for the same reason
+
         return get_asgi_application()
     module, _, name = path.rpartition(".")
     found = getattr(import_module(module), name, None)

@@ -13,7 +13,7 @@ def next_command(app: str, name: str) -> type[BaseCommand]:
 
 
 def next_owner(app: str, name: str) -> str:
-    """Return the name of the package that has that command."""
+    """Return the package of the command that Django would use without the app, such as "django.core"."""
     configs = list(apps.get_app_configs())
     names = [config.name for config in configs]
     for config in configs[names.index(app) + 1 :] if app in names else []:
