@@ -1,6 +1,8 @@
 # Each target is a command of the program in .stack/. It uses Docker if an engine answers; MODE=docker, native
 # or production after a target overrides that. Without make: python3 .stack up
-export STACK_PYTHON := $(shell for python in .venv/bin/python python3 python3.14 python3.13 python3.12 uv; do \
+# A shim of pyenv or asdf needs a tenth of a second more than Python itself: it comes after the rest of PATH.
+export STACK_PYTHON := $(shell IFS=:; for folder in $$PATH; do [ "$${folder##*/}" = shims ] || found=$$found:$$folder/python3; done; \
+	for python in .venv/bin/python$$found python3 python3.14 python3.13 python3.12 uv; do \
 	[ $$python != uv ] || python=$$(uv python find 2>/dev/null); \
 	"$$python" -ISc 'import sys; sys.version_info >= (3, 8) or sys.exit(1); print(sys.executable)' 2>/dev/null && break; done)
 STACK = $(if $(STACK_PYTHON),,$(error No Python 3.8 or newer was found. Install one, or type: docker compose up --build --wait))"$$STACK_PYTHON" -BIS .stack

@@ -224,6 +224,24 @@ def test_no_python_at_all_is_told(checkout, tmp_path):
     assert "No Python 3.8 or newer was found. Install one, or type: docker compose up --build --wait" in done.stderr
 
 
+@pytest.mark.parametrize("others", [[], ["python3"]])
+def test_shim_of_pyenv_is_used_only_where_there_is_no_other_python(checkout, tmp_path, others):
+    if not shutil.which("make"):
+        pytest.skip("there is no make here")
+    for name in ("sh", "make", "awk", *others):
+        (tmp_path / name).symlink_to(shutil.which(name, path="/usr/bin:/bin") or BASE_PYTHON)
+    shim = tmp_path / "shims/python3"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\necho shim >>{tmp_path}/calls\nexec {BASE_PYTHON} "$@"\n')
+    shim.chmod(0o755)
+    path = f"{shim.parent}:{tmp_path}"
+
+    done = subprocess.run(["make", "help"], cwd=checkout.path, env={"PATH": path}, capture_output=True, text=True)
+
+    assert done.returncode == 0
+    assert (tmp_path / "calls").exists() == (not others)
+
+
 def test_unusable_python_version_file_is_refused(checkout):
     (checkout.path / ".python-version").write_text("my-virtualenv\n")
 
