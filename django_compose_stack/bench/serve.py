@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""serve [ROUNDS]: requests per second of production here, of plain `gunicorn` and of `runserver`, in turn.
+"""serve [ROUNDS]: requests per second of production here, with Gunicorn and with uWSGI, and of two others, in turn.
 
-Production is compose.prod.yaml as it is, over HTTP. The other two serve the same code with the same database, each in
-one container with the same limits: `gunicorn config.wsgi` with its defaults, and `manage.py runserver` of the
-development image. Each answers for a static file, a page without a query and a page with two; all are asked at their
-containers' own addresses, so that no proxy of the engine lies between. Prints a table in Markdown.
+Production is compose.prod.yaml as it is, over HTTP; with uWSGI it has an Nginx of its own. The other two serve the same
+code with the same database, each in one container with the same limits: `gunicorn config.wsgi` with its defaults, and
+`manage.py runserver` of the development image. Each answers for a static file, a page without a query and a page with
+two; all are asked at their containers' own addresses, so that no proxy of the engine lies between. Prints a table in
+Markdown.
 
 Needs Linux with a Docker engine, and wrk: apt install wrk. Standard library only.
 """
@@ -31,8 +32,19 @@ CONNECTIONS = 32
 TIMEOUT = 60  # seconds for a server to answer
 UNITS = {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}
 PAGES = {"static file": None, "page": "/admin/login/", "page with database": "/"}
-SERVERS = {"here": ("nginx", 8080), "gunicorn": ("gunicorn", 8000), "runserver": ("runserver", 8000)}
-NAMES = {"here": "Nginx and Gunicorn here", "gunicorn": "`gunicorn`", "runserver": "`runserver`"}
+# Of each: the service that is asked, its network and port, and the service with the workers.
+SERVERS = {
+    "here": ("nginx", "front", 8080, "web"),
+    "uwsgi": ("nginx-uwsgi", "beside", 8080, "uwsgi"),
+    "gunicorn": ("gunicorn", "front", 8000, "gunicorn"),
+    "runserver": ("runserver", "front", 8000, "runserver"),
+}
+NAMES = {
+    "here": "Nginx and Gunicorn here",
+    "uwsgi": "with uWSGI",
+    "gunicorn": "`gunicorn`",
+    "runserver": "`runserver`",
+}
 # Gunicorn looks for gunicorn.conf.py where it is started, so the plain one is started elsewhere.
 OTHERS = """
 services:
@@ -51,6 +63,24 @@ services:
     command: [python, manage.py, runserver, "0.0.0.0:8000"]
     environment: {DEBUG: "true"}
     deploy: {replicas: 1}
+  # As `make add SERVICE=uwsgi` has it, but for the lock file. Its Nginx knows it as web.
+  uwsgi:
+    extends: {file: compose.prod.yaml, service: web}
+    image: ${IMAGE}:uwsgi
+    build: !override
+      dockerfile_inline: |
+        FROM ${IMAGE}:local
+        USER root
+        RUN /usr/local/bin/python -m pip --python /opt/venv/bin/python install --quiet --no-cache-dir pyuwsgi
+        USER 10001
+    command: [python, uwsgi.conf.py]
+    networks: !override {back: {}, beside: {aliases: [web]}}
+  nginx-uwsgi:
+    extends: {file: compose.prod.yaml, service: nginx}
+    networks: !override [beside]
+    ports: !reset []
+networks:
+  beside:
 """
 NOTES = "from apps.pages.models import Note; [Note.objects.create(text=f'note {n}') for n in range(20)]"
 # The largest process that serves, which is neither the container's init nor the one that started the others (nor this
@@ -84,6 +114,8 @@ class Stack:
                 (self.path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.path / name)
         (self.path / "others.yaml").write_text(OTHERS)
+        definition = (ROOT / "django_compose_stack/services/uwsgi.txt").read_text()
+        (self.path / "uwsgi.conf.py").write_text(definition.partition("@@ uwsgi.conf.py new\n")[2])
         ports = {name: str(free_port()) for name in ("HTTP_PORT", "HTTPS_PORT")}
         self.variables = {**os.environ, "STACK_NAME": self.name, "IMAGE": self.name, "HTTPS": "false", **ports}
 
@@ -99,20 +131,20 @@ class Stack:
         self.run(
             sys.executable, ".stack", "prod-exec", "web", "python", "manage.py", "shell", "--no-imports", "-c", NOTES
         )
-        self.compose("up", "--build", "--detach", "--no-deps", "gunicorn", "runserver")
+        self.compose("up", "--build", "--detach", "--no-deps", "gunicorn", "runserver", "uwsgi", "nginx-uwsgi")
 
     def remove(self) -> None:
         with contextlib.suppress(SystemExit):
             self.compose("down", "--volumes", "--remove-orphans", "--rmi=local", "--timeout=5")
-        for tag in ("local", "dev"):
+        for tag in ("uwsgi", "local", "dev"):
             subprocess.run(["docker", "image", "rm", "--force", f"{self.name}:{tag}"], capture_output=True)
 
     def containers(self, service: str) -> list[str]:
         return self.compose("ps", "--quiet", service).split()
 
     def origin(self, server: str) -> str:
-        service, port = SERVERS[server]
-        template = f'{{{{(index .NetworkSettings.Networks "{self.name}_front").IPAddress}}}}'
+        service, network, port, _ = SERVERS[server]
+        template = f'{{{{(index .NetworkSettings.Networks "{self.name}_{network}").IPAddress}}}}'
         address = output("docker", "inspect", "--format", template, self.containers(service)[0])
         return f"http://{address}:{port}"
 
@@ -187,7 +219,7 @@ def report(figures: dict, memory: dict[str, float], stack: Stack) -> None:
         print(f"| {what} | {' | '.join(cells)} |")
     print(f"| memory of a worker, MB | {' | '.join(f'{memory[server]:.0f}' for server in SERVERS)} |")
     base = size("python:3.12-slim")
-    sizes = [f"{size(f'{stack.name}:{tag}') - base:.0f}" for tag in ("local", "local", "dev")]
+    sizes = [f"{size(f'{stack.name}:{tag}') - base:.0f}" for tag in ("local", "uwsgi", "local", "dev")]
     print(f"| image on top of python:3.12-slim, MB | {' | '.join(sizes)} |")
 
 
@@ -211,7 +243,7 @@ def main() -> None:
                 for server in list(SERVERS)[:: 1 if number % 2 else -1]:
                     for what in PAGES:
                         figures[server, what].append(measure(origins[server] + found[server][what]))
-            memory = {server: stack.memory("web" if server == "here" else server) for server in SERVERS}
+            memory = {server: stack.memory(workers) for server, (*_, workers) in SERVERS.items()}
             print(f"{rounds} rounds on {os.cpu_count()} cores, {platform.platform()}; load {load:.1f} before\n")
             report(figures, memory, stack)
         finally:

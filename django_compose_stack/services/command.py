@@ -68,7 +68,8 @@ def add(name=""):
         print(f"{name} is there already.")
         return
     packages.lock(project, wanted, lambda: write(changed))
-    print(f"Added {name}: {', '.join(sorted({*changed, *packages.changed(project, wanted)}))}. Next: make up")
+    names = ", ".join(sorted({*changed, *packages.changed(project, wanted)}))
+    print(f"Added {name}: {names}. Next: {following(service)}")
     for line in filter(None, (service.fields.get("next"), service.fields.get("native"))):
         print(line)
 
@@ -98,9 +99,15 @@ def drop(name=""):
     stop(service)
     changed = {path: content for path, content in after.items() if content != before[path]}
     packages.lock(project, wanted, lambda: write(changed), is_first=False)
-    print(f"Removed {name}: {', '.join(sorted({*changed, *packages.changed(project, wanted)}))}. Next: make up")
+    names = ", ".join(sorted({*changed, *packages.changed(project, wanted)}))
+    print(f"Removed {name}: {names}. Next: {following(service)}")
     for volume in volumes(service):
         print(f"Its data stays in the volume {volume}. To delete it: docker volume rm {volume}")
+
+
+def following(service):
+    """Return the command that makes a change of the service count: where it runs in production alone, a deploy."""
+    return "make up" if any(block.file == "compose.yaml" for block in service.blocks) else "make deploy"
 
 
 def lines(found):

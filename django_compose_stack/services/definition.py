@@ -19,7 +19,7 @@ import re
 from typing import Callable, Dict, List, NamedTuple, Optional
 
 # In this order their blocks stand where several services write to the same place, whichever came first.
-NAMES = ("worker", "valkey")
+NAMES = ("worker", "valkey", "uwsgi")
 PLACES = ("before", "after", "end", "replace", "new")
 FOLDER = "django_compose_stack/services"
 

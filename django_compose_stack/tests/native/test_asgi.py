@@ -42,6 +42,8 @@ async def application(scope, receive, send):
 
 
 class Gunicorn:
+    started = "Booting worker"
+
     def __init__(self, root, python, **variables):
         self.port = free_port()
         self.log = root.with_suffix(".log")
@@ -53,17 +55,19 @@ class Gunicorn:
         subprocess.run([python, "manage.py", "migrate", "-v0"], cwd=root, env=environment, check=True)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}"],
-                cwd=root, env=environment, stdout=log, stderr=log,
-            )  # fmt: skip
+                self.command(root, python), cwd=root, env=environment, stdout=log, stderr=log
+            )
         end = time.monotonic() + 60
-        while "Booting worker" not in self.log.read_text():
+        while self.started not in self.log.read_text():
             assert time.monotonic() < end and self.process.poll() is None, self.log.read_text()
             time.sleep(0.1)
 
-    def get(self, path):
+    def command(self, root, python):
+        return [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}"]
+
+    def get(self, path, *options):
         done = subprocess.run(
-            ["curl", "-si", "--retry", "5", "--retry-connrefused", f"http://localhost:{self.port}{path}"],
+            ["curl", "-si", "--retry", "5", "--retry-connrefused", *options, f"http://localhost:{self.port}{path}"],
             capture_output=True, text=True,
         )  # fmt: skip
         return done.stdout

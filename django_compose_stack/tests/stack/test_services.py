@@ -2,7 +2,7 @@
 
 import pytest
 
-from django_compose_stack.services import definition
+from django_compose_stack.services import command, definition
 from django_compose_stack.tests.stack.checkout import Checkout, run, wait_for
 
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
@@ -204,7 +204,8 @@ def test_all_services_together(project):
 
     assert project.make("doctor").stdout == "No problem found.\n"
     running = project.compose("ps", "--services").stdout.split()
-    assert sorted(running) == sorted(["db", "web", *definition.NAMES])
+    own = [name for service in definition.own().values() for name in command.containers(service)]
+    assert sorted(running) == sorted(["db", "web", *own])
     code = "from django.core.cache import cache; from apps.pages.tasks import count_notes; count_notes.enqueue()"
     project.shell(f"{code}; cache.set('colour', 'green')")
     assert "colour" in project.compose("exec", "-T", "valkey", "valkey-cli", "keys", "*").stdout
