@@ -26,7 +26,7 @@ def password(server):
         raise Failure(problem, "none is needed in .env")
     # Over the socket, which needs no password. By standard input, so that no list of processes shows it.
     server.sql(f"ALTER ROLE {identifier(server.user)} PASSWORD {literal(server.password())}")
-    server.restart_web()
+    server.restart_users()
     print(f"{server.user} has the configured password now")
 
 

@@ -110,9 +110,8 @@ class Native(Server):
 class Docker(Server):
     """That of compose.yaml, started if it does not run."""
 
-    was_up = False
-
     def __init__(self):
+        self.were_up = []
         self.connect()
 
     def connect(self):
@@ -142,22 +141,32 @@ class Docker(Server):
     def listed(self, *words):
         return output("docker", "compose", *words)
 
+    def services(self):
+        return parse_config(self.listed("config", "--format=json"))["services"]
+
     def password(self):
         """Return the password that web will use from its next start on."""
-        services = parse_config(self.listed("config", "--format=json"))["services"]
-        return services["db"]["environment"]["POSTGRES_PASSWORD"]
+        return self.services()["db"]["environment"]["POSTGRES_PASSWORD"]
 
-    def stop_web(self):
+    def users(self):
+        """Return the services that use the database: web, and a worker if there is one."""
+        return [name for name, each in self.services().items() if name == "web" or production.uses_database(each)]
+
+    def running_users(self):
+        running = self.listed("ps", "--services").split()
+        return [name for name in self.users() if name in running]
+
+    def stop_users(self):
         """Stop what writes to the database."""
-        self.was_up = bool(self.listed("ps", "--quiet", "web"))
-        self.compose("stop", "web")
+        self.were_up = self.running_users()
+        self.compose("stop", *self.users())
 
     def start_again(self, **variables):
-        """Start db, and web if it ran, with .env and these variables."""
-        self.compose("up", "--detach", "--wait", "db", *(["web"] if self.was_up else []), **variables)
+        """Start db, and what used it before, with .env and these variables."""
+        self.compose("up", "--detach", "--wait", "db", *self.were_up, **variables)
 
-    def restart_web(self):
-        self.was_up = bool(self.listed("ps", "--quiet", "web"))
+    def restart_users(self):
+        self.were_up = self.running_users()
         self.start_again()
 
 
@@ -182,12 +191,15 @@ class Production(Docker):
     def password(self):
         return (production.SECRETS / "postgres_password").read_text().rstrip("\r\n")
 
-    def stop_web(self):
+    def users(self):
+        return production.users()
+
+    def stop_users(self):
         if swarm.serving():
-            scale = f"{production.stack()}_web=0"
-            must("docker", "service", "scale", "--detach=false", scale, stdout=subprocess.DEVNULL)
+            scale = [f"{production.stack()}_{name}=0" for name in self.users()]
+            must("docker", "service", "scale", "--detach=false", *scale, stdout=subprocess.DEVNULL)
         else:
-            self.compose("stop", "web")
+            self.compose("stop", *self.users())
 
     def start_again(self, **variables):
         os.environ.update(variables)
@@ -195,12 +207,12 @@ class Production(Docker):
         if version := swarm.serving():
             release.release(version)
         else:
-            self.compose("up", "--detach", "--wait", "db", "web", "nginx")
+            self.compose("up", "--detach", "--wait", *production.awaited())
 
-    def restart_web(self):
+    def restart_users(self):
         if not swarm.serving():
             # Created again, because an editor may have replaced the mounted file by another one.
-            self.compose("rm", "--force", "--stop", "web")
+            self.compose("rm", "--force", "--stop", *self.users())
         self.start_again()
 
 

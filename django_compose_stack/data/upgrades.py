@@ -23,7 +23,7 @@ def upgrade(server, major):
     unfinished = server.output("sh", "-c", f"cat {MARK} 2>/dev/null || true")
     if major == now == unfinished:
         say(f"an upgrade to {major} was interrupted: finishing it")
-        server.was_up = True
+        server.were_up = server.users()
         return end(server, major)
     if not re.fullmatch("[0-9]+", major) or major == now:
         raise Failure(
@@ -46,8 +46,9 @@ def upgrade(server, major):
     try:
         # This file tells what an interrupted upgrade leaves from what an earlier one has left on purpose.
         server.output("sh", "-c", f"echo {major} >{MARK}")
-        server.stop_web()
-        server.was_up = server.was_up or bool(unfinished)
+        server.stop_users()
+        if unfinished:
+            server.were_up = server.users()
         path = backup(server)
         if not there:
             load(server, path, image, folder)

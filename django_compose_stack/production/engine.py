@@ -16,6 +16,7 @@ from django_compose_stack.host.project import ROOT, content
 FILE = "compose.prod.yaml"
 ACME_FILE = "compose.acme.yaml"
 DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
+ORDER = ("db", "web", "nginx", "acme")
 SECRETS = ROOT / "secrets"
 ADDRESSES = ("database_url", "email_url")
 NO_CERTIFICATE = "None yet: HTTP only. Put the {} here, in PEM, and run the command again.\n"
@@ -87,8 +88,27 @@ def check_domain():
 
 
 def services():
-    """Return the services that run on, in the order of starting."""
-    return ["db", "web", "nginx", *(["acme"] if domains() else [])]
+    """Return the services that run on: the stack's own in the order of starting, then those that were added."""
+    running = [name for name, service in model()["services"].items() if not is_job(service)]
+    return sorted(running, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+
+def awaited():
+    """Return the services without which the site is not up. acme tries again by itself, and the site goes on."""
+    return [name for name in services() if name != "acme"]
+
+
+def is_job(service):
+    return service.get("deploy", {}).get("mode", "").endswith("-job")
+
+
+def uses_database(service):
+    return bool({"POSTGRES_HOST", "MYSQL_HOST"} & set(service.get("environment") or {}))
+
+
+def users():
+    """Return the services that run on and use the database."""
+    return [name for name in services() if uses_database(model()["services"][name])]
 
 
 def stack():

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from django_compose_stack.host.process import Failure
+from django_compose_stack.host.process import Failure, wait_until
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.production import certificates, engine, swarm
 from django_compose_stack.production.files import bring
@@ -13,6 +13,11 @@ JOBS = {
     "migrate": "the migration failed, and web waits until it succeeds",
     "nginx-files": "Nginx refuses its files and keeps its previous ones",
 }
+# A container without a health check is well while it runs.
+STATE = '{{.Id}} {{index .Config.Labels "com.docker.compose.service"}}'
+STATE += " {{with .State.Health}}{{.Status}}{{else}}{{.State.Status}}{{end}} {{.RestartCount}}"
+WELL = {"healthy", "running"}
+TRIES = 3  # times that a container ends before it is healthy
 
 
 def up():
@@ -28,9 +33,36 @@ def up():
             if engine.output("docker", "wait", engine.output(*engine.compose("ps", "--all", "--quiet", job))) != "0":
                 engine.run(*engine.compose("logs", "--no-log-prefix", job))
                 raise Failure(f"{outcome}, see above", "correct it, then: make prod-up")
-        engine.must(*engine.compose("up", "--detach", "--no-recreate", "--wait", "db", "web", "nginx"))
+        await_health()
         certificates.await_first()
     print(f"Running at {engine.address()}")
+
+
+def states():
+    """Return [container, service, state, times that it was started again] of what runs on."""
+    ids = engine.output(*engine.compose("ps", "--all", "--quiet", *engine.awaited())).split()
+    return [line.split() for line in engine.output("docker", "inspect", f"--format={STATE}", *ids).splitlines()]
+
+
+def await_health():
+    """Wait until all containers are healthy. Raises Failure if one is not, or ends again and again."""
+    before = {container: int(restarts) for container, _, _, restarts in states()}
+
+    def settled():
+        now = states()
+        for container, service, state, restarts in now:
+            is_looping = int(restarts) - before.get(container, 0) >= TRIES
+            if state == "unhealthy" or (is_looping and state != "healthy"):
+                return container, service, "is unhealthy" if state == "unhealthy" else "does not start"
+        return {state for _, _, state, _ in now} <= WELL
+
+    found = wait_until(settled, swarm.TIMEOUT, 0.5)
+    if not found:
+        raise Failure(f"production is not healthy after {swarm.TIMEOUT} s", "look at: make ps MODE=production")
+    if found is not True:
+        container, service, problem = found
+        engine.run("docker", "logs", "--tail=20", container, stdout=sys.stderr)
+        raise Failure(f"{service} {problem}; the last lines of its log are above", "correct it, then: make prod-up")
 
 
 def execute(service, *words):

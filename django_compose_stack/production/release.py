@@ -18,7 +18,6 @@ from django_compose_stack.production.files import bring
 TRIES = 3  # failed tasks of one service, where there is nothing that the engine could roll back to
 KEPT = 10  # releases whose images stay
 HISTORY = "django-compose-stack.releases"  # the label of web with the versions that served, newest first
-SERVING = ("db", "web", "nginx")
 
 
 def image(version):
@@ -140,8 +139,9 @@ def history(version):
 
 def release(version):
     """Make the stack what compose.prod.yaml says, in that version. Raises Failure if a service does not start."""
-    before = {name: swarm.inspect(name).get("UpdateStatus", {}).get("StartedAt") for name in SERVING}
-    known = {task["ID"] for name in SERVING for task in swarm.tasks(name)}
+    names = engine.awaited()
+    before = {name: swarm.inspect(name) for name in names}
+    known = {task["ID"] for name in names for task in swarm.tasks(name)}
     services = {
         "web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}},
         # It has already run. If there is no stack yet, this is its only run.
@@ -160,10 +160,10 @@ def release(version):
 
     def settled():
         """Return (service, how it ended), (None, "") if all is well; None while the update runs."""
-        for name in SERVING:
+        for name in names:
             update = swarm.inspect(name).get("UpdateStatus", {})
             # It is missing until the engine begins, and for good if nothing changes: is_up tells the two apart.
-            if not update or update.get("StartedAt") == before[name]:
+            if not update or update.get("StartedAt") == before[name].get("UpdateStatus", {}).get("StartedAt"):
                 if len(failed(name)) >= TRIES:
                     return name, "and the engine keeps trying"
             elif update["State"] in ("paused", "rollback_completed", "rollback_paused"):
@@ -173,12 +173,13 @@ def release(version):
         files = swarm.ended("nginx-files")
         if files and files["Status"]["State"] != "complete":
             return "nginx-files", "and Nginx keeps its previous files"
-        return (None, "") if files and all(swarm.is_up(name) for name in SERVING) else None
+        return (None, "") if files and all(swarm.is_up(name) for name in names) else None
 
     name, outcome = swarm.wait(settled, f"{version} did not start")
     if name:
         task = (failed(name) or swarm.tasks(name))[0]
         swarm.show_end(f"{name} of {version} did not become healthy", task)
+        take_back(before)
         raise Failure(f"{swarm.serving()} is what web serves ({outcome})", "correct it, then: make deploy")
     if swarm.serving() != version:
         raise Failure(
@@ -187,6 +188,24 @@ def release(version):
     forget_unused()
     certificates.await_first()
     print(f"{version} serves at {engine.address()}")
+
+
+def take_back(before):
+    """Have the services that came up with a failed release run what they ran before: all of one version, or none.
+
+    before: what the engine knew about each service. The engine itself takes back the one that failed, and no other.
+    """
+    if not before["web"]:
+        return
+    for name, service in before.items():
+        now = swarm.inspect(name)
+        if not service and now:
+            engine.run("docker", "service", "rm", f"{engine.stack()}_{name}", stdout=subprocess.DEVNULL)
+        elif swarm.image(now) != swarm.image(service) and now.get("PreviousSpec"):
+            command = ["docker", "service", "rollback", "--detach", "--quiet", f"{engine.stack()}_{name}"]
+            engine.run(*command, stdout=subprocess.DEVNULL)
+    known = [name for name, service in before.items() if service]
+    swarm.wait(lambda: all(swarm.is_up(name) for name in known), "the version before did not come back")
 
 
 @contextlib.contextmanager

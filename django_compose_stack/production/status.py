@@ -63,8 +63,9 @@ def counts() -> dict[str, tuple[int, int]]:
     label = f"--filter=label=com.docker.compose.project={engine.stack()}"
     template = '--format={{.Label "com.docker.compose.service"}}'
     running = engine.output("docker", "ps", label, template).split()
-    replicas = int(engine.model()["services"]["web"].get("deploy", {}).get("replicas", 1))
-    return {name: (running.count(name), replicas if name == "web" else 1) for name in engine.services()}
+    described = engine.model()["services"]
+    wanted = {name: int(described[name].get("deploy", {}).get("replicas", 1)) for name in engine.services()}
+    return {name: (running.count(name), number) for name, number in wanted.items()}
 
 
 def services() -> Line:

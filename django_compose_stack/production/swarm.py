@@ -34,10 +34,14 @@ def tasks(service, *filters):
     return sorted(found, key=lambda task: task["CreatedAt"], reverse=True)
 
 
+def image(service):
+    """Return the image of a service, as `inspect` returns it; empty if there is no such service."""
+    return service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] if service else ""
+
+
 def serving():
     """Return the version that web serves; None if no stack runs."""
-    service = inspect("web")
-    return service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"].rpartition(":")[2] if service else None
+    return image(inspect("web")).rpartition(":")[2] or None
 
 
 def is_up(name):

@@ -6,7 +6,7 @@ import pytest
 
 from django_compose_stack import development
 from django_compose_stack.host.process import Failure
-from django_compose_stack.production import certificates, engine
+from django_compose_stack.production import certificates, engine, rehearsal
 
 
 @pytest.fixture
@@ -77,7 +77,6 @@ def test_names_of_domain_are_the_hosts_and_turn_https_on(project):
     assert engine.environment()["ALLOWED_HOSTS"] == "example.com,www.example.com"
     assert engine.environment()["HTTPS"] == "true"
     assert engine.files() == ["compose.prod.yaml", "compose.acme.yaml"]
-    assert engine.services()[-1] == "acme"
     assert engine.address() == "https://example.com/"
 
 
@@ -85,8 +84,53 @@ def test_without_domain_there_is_no_service_more(project):
     engine.check_domain()
 
     assert engine.files() == ["compose.prod.yaml"]
-    assert engine.services() == ["db", "web", "nginx"]
     assert engine.environment()["HTTPS"] == "false"
+
+
+def test_services_are_those_of_the_compose_files_that_run_on(monkeypatch):
+    """A job ends. What somebody added comes last, and acme is no reason to say that the site is not up."""
+    job, database = {"deploy": {"mode": "replicated-job"}}, {"environment": {"POSTGRES_HOST": "db"}}
+    described = {"acme": {}, "db": {}, "migrate": {**job, **database}, "nginx": {"deploy": {"mode": "global"}}}
+    described |= {"valkey": {}, "web": database, "worker": {"deploy": {"replicas": 2}, **database}}
+    monkeypatch.setattr(engine, "model", lambda: {"services": described})
+
+    assert engine.services() == ["db", "web", "nginx", "acme", "valkey", "worker"]
+    assert engine.awaited() == ["db", "web", "nginx", "valkey", "worker"]
+    assert engine.users() == ["web", "worker"]
+
+
+@pytest.fixture
+def containers(monkeypatch):
+    """What docker inspect prints of the rehearsal's containers, one after the other."""
+    found = iter(())
+
+    def give(*looks):
+        nonlocal found
+        found = iter(looks)
+
+    monkeypatch.setattr(rehearsal, "states", lambda: [line.split() for line in next(found)])
+    monkeypatch.setattr(engine, "run", lambda *words, **options: print(*words))
+    return give
+
+
+def test_prod_up_waits_for_all_containers(containers):
+    containers(["1 web starting 0", "2 worker starting 7"], ["1 web healthy 0", "2 worker starting 8"],
+               ["1 web healthy 0", "2 worker healthy 9", "3 mine running 0"])  # fmt: skip
+
+    rehearsal.await_health()
+
+
+@pytest.mark.parametrize(
+    ("last", "problem"),
+    [("2 worker unhealthy 0", "worker is unhealthy"), ("2 worker restarting 3", "worker does not start")],
+)
+def test_prod_up_fails_where_a_container_does_not_get_healthy(containers, capsys, last, problem):
+    containers(["1 web healthy 5", "2 worker starting 0"], ["1 web healthy 5", last])
+
+    with pytest.raises(Failure, match=f"{problem}; the last lines of its log are above"):
+        rehearsal.await_health()
+
+    assert capsys.readouterr().out == "docker logs --tail=20 2\n"
 
 
 def test_certificate_of_one_s_own_goes_first(project):
