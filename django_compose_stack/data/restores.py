@@ -1,6 +1,7 @@
 """Restores: a backup is loaded into a second database, which then takes the name of the present one."""
 
 import contextlib
+import os
 import subprocess
 import threading
 import time
@@ -13,6 +14,7 @@ READ_TIMEOUT = 10  # seconds, besides those for the size
 PAUSE = 0.1  # seconds
 RETURN = 90  # seconds for a server that died to answer again
 SLOWEST = 1_000_000  # bytes a second; reading alone takes a small part of that
+JOBS = 4  # tables and indexes that are made at the same time, where there are as many processors
 ENDLESS = "pg_restore does not finish reading it"
 
 
@@ -40,16 +42,15 @@ def check_content(server, incoming):
     return ""
 
 
-def unreadable(server, path):
+def unreadable(server, path, there):
     """Return why pg_restore cannot read a backup to its end; empty if it can.
 
     It has a time limit, because pg_restore reads for ever if a damaged file gives a block a wrong length.
     """
     seconds = READ_TIMEOUT + path.stat().st_size // SLOWEST
-    words = [*server.bound(seconds), "pg_restore", "--file=/dev/null"]
+    words = [*server.bound(seconds), "pg_restore", "--file=/dev/null", there]
     try:
-        with path.open("rb") as file:
-            done = server.run(*words, stdin=file, stderr=subprocess.PIPE, text=True, timeout=2 * seconds)
+        done = server.run(*words, stderr=subprocess.PIPE, text=True, timeout=2 * seconds)
     except subprocess.TimeoutExpired:
         return ENDLESS
     return (done.stderr.strip() or ENDLESS) if done.returncode else ""
@@ -57,8 +58,19 @@ def unreadable(server, path):
 
 def restore(server, path):
     """Load a backup, which `whole` has checked, and make it the database. If that fails, nothing changes."""
+    with server.brought(path) as there:
+        before = exchange(server, path, there)
+    print(f"Restored {shown(path)}. The database as it was before is kept as {before}: make restore-undo takes it")
+    print("back, make restore-forget drops it. Migrations that the backup lacks: make migrate")
+
+
+def exchange(server, path, there):
+    """Restore a backup, and return the name under which the database of before is kept.
+
+    there: the name of the file where the server runs.
+    """
     refused = f"{path} was not restored, and the database is as it was"
-    if problem := unreadable(server, path):
+    if problem := unreadable(server, path, there):
         raise Failure(f"{refused}:\n{problem}", "take another one of: make backups")
     incoming = f"{server.database}_incoming"
     server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
@@ -66,21 +78,18 @@ def restore(server, path):
     try:
         # As the owner: whatever functions the file has, they do not run as a superuser.
         words = ["pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--username", server.user]
-        words += prepare_extensions(server, path, incoming)
-        with path.open("rb") as file:
-            done = server.run(*words, "--dbname", incoming, stdin=file, stderr=subprocess.PIPE, text=True)
+        words += [f"--jobs={min(os.cpu_count() or 1, JOBS)}", *prepare_extensions(server, there, incoming)]
+        done = server.run(*words, "--dbname", incoming, there, stderr=subprocess.PIPE, text=True)
         problem = done.stderr.strip() if done.returncode else check_content(server, incoming)
         if problem:
             raise Failure(f"{refused}:\n{problem}", "take another one of: make backups")
         server.sql("ANALYZE", incoming)
-        before = swap(server, incoming)
+        return swap(server, incoming)
     finally:
         server.sql(f"DROP DATABASE IF EXISTS {identifier(incoming)} WITH (FORCE)")
-    print(f"Restored {shown(path)}. The database as it was before is kept as {before}: make restore-undo takes it")
-    print("back, make restore-forget drops it. Migrations that the backup lacks: make migrate")
 
 
-def prepare_extensions(server, path, incoming):
+def prepare_extensions(server, there, incoming):
     """Make the extensions of the present database that only a superuser may make, and return options for pg_restore.
 
     These leave out the comments on extensions, which are the superuser's.
@@ -100,8 +109,7 @@ def prepare_extensions(server, path, incoming):
     schemas += " JOIN pg_namespace n ON n.oid = extnamespace WHERE nspname <> 'pg_catalog'"
     schemas = server.sql(schemas, server.database)
     server.sql(";\n".join([*schemas.splitlines(), *statements.splitlines(), ""]), incoming, server.admin)
-    with path.open("rb") as file:
-        listed = server.output("pg_restore", "--list", stdin=file).splitlines()
+    listed = server.output("pg_restore", "--list", there).splitlines()
     wanted = [line for line in listed if " COMMENT - EXTENSION " not in line]
     server.output("sh", "-c", "cat >/tmp/restore.list", input="\n".join(wanted) + "\n")
     return ["--use-list=/tmp/restore.list"]

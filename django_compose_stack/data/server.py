@@ -12,6 +12,7 @@ from django_compose_stack.production import release, swarm
 
 # The superuser, which has no password and so logs in over the socket alone.
 ADMIN = "postgres"
+VOLUME = "/var/lib/postgresql"
 
 
 def literal(text):
@@ -34,6 +35,7 @@ class Server:
     """
 
     folder = ROOT / "backups"
+    copy = ROOT / ".native/restore.dump"
     rights = "CREATEDB"  # of the owner: tests make databases
 
     def __init__(self, prefix, user, database, admin=None):
@@ -48,6 +50,19 @@ class Server:
     def bound(self, seconds):
         """Return the words that limit a command to some seconds, where it would outlive `run`."""
         return ()
+
+    @contextlib.contextmanager
+    def brought(self, path):
+        """Give the name of a copy of a file, for the server's programs that cannot read it from a pipe.
+
+        A killed restore leaves its copy, which the next one overwrites.
+        """
+        try:
+            with path.open("rb") as file:
+                self.output("sh", "-c", 'umask 077 && cat >"$1"', "sh", str(self.copy), stdin=file)
+            yield str(self.copy)
+        finally:
+            self.run("rm", "-f", str(self.copy), stderr=subprocess.DEVNULL)
 
     def output(self, *words, **options):
         """Return what a command prints, stripped. Raises Failure with its error if it fails."""
@@ -109,6 +124,9 @@ class Native(Server):
 
 class Docker(Server):
     """That of compose.yaml, started if it does not run."""
+
+    # Beside the data: what else a container has may be memory.
+    copy = f"{VOLUME}/restore.dump"
 
     def __init__(self):
         self.were_up = []

@@ -5,13 +5,12 @@ import subprocess
 import sys
 
 from django_compose_stack.data.backups import backup, shown
-from django_compose_stack.data.server import Server, identifier, inside
+from django_compose_stack.data.server import VOLUME, Server, identifier, inside
 from django_compose_stack.host import dotfile
 from django_compose_stack.host.process import Failure, must_output, output, run, say, wait_until
 from django_compose_stack.host.project import ROOT
 
 START = 120  # seconds for a new server to accept connections
-VOLUME = "/var/lib/postgresql"
 MARK = f"{VOLUME}/upgrade"  # holds the target version of the upgrade in progress
 
 

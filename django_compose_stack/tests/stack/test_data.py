@@ -70,7 +70,7 @@ def flipped(content, place):
 
 def notes_of(whole):
     """Return (start, end) of the compressed rows of the notes in a dump, without zlib's own head and checksum."""
-    for found in re.finditer(b"x\x9c", whole):
+    for found in re.finditer(b"x\x01", whole):
         stream = zlib.decompressobj()
         with contextlib.suppress(zlib.error):
             if b"note 1\t" in stream.decompress(whole[found.start() :]):
