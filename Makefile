@@ -60,6 +60,7 @@ update: ## FROM=../clone: move to the version of the packages there; merges it i
 ##@ Check
 doctor: ## Say what is wrong on this machine and how to fix it; FIX=1 fixes what is safe to fix
 test: ## Run the tests on a real Postgres; ARGS="-k name" for some of them
+watch: ## Run the tests that a save concerns, in milliseconds; ARGS=apps/pages for some of them
 lint: ## Find errors and formatting problems
 format: ## Format the code, and fix what ruff can fix
 check: ## Run Django's system checks, and look for missing migrations

@@ -32,6 +32,7 @@ COMMANDS = {
     "run": ("CMD...", DEVELOPMENT, "in_web"),
     "app": ("NAME", DEVELOPMENT, "manage", "startapp"),
     "test": ("[PYTEST-OPTION...]", DEVELOPMENT, "test"),
+    "watch": ("[PYTEST-OPTION...]", DEVELOPMENT, "watch"),
     "lint": ("", DEVELOPMENT, "lint"),
     "format": ("", DEVELOPMENT, "format_code"),
     "check": ("", DEVELOPMENT, "check"),
@@ -67,8 +68,8 @@ COMMANDS = {
 # What to say where the words behind a command are missing.
 WITH_MAKE = {"add": "make add SERVICE=… or PACKAGE=…", "remove": "make remove SERVICE=…"}
 NOT_IN_PRODUCTION = {
-    "up", "down", "open", "share", "debug", "reset", "app", "add", "remove", "lock", "migrations", "test", "lint",
-    "format",
+    "up", "down", "open", "share", "debug", "reset", "app", "add", "remove", "lock", "migrations", "test", "watch",
+    "lint", "format",
 }  # fmt: skip
 
 OWN_TOOLS = "Use the project's own tools: python3 .stack run CMD..."

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from django_compose_stack.host import apart
 from django_compose_stack.host.mode import is_inside, mode
-from django_compose_stack.host.process import die, must, output, run, say, show
+from django_compose_stack.host.process import die, must, output, run, say, show, wait_until
 from django_compose_stack.host.project import COMPOSE, LAYOUT, ROOT, program
 
 DEBUG_PORT = 5678
 TRIES = 5
+HEALTH = "--format={{.State.Health.Status}}"
+HEALTH_TIMEOUT = 60  # seconds
 PROJECT = '{{.Label "com.docker.compose.project"}}\t{{.Label "com.docker.compose.project.working_dir"}}'
 # Lets an editor attach to debugpy on this machine.
 DEBUG = f"""\
@@ -205,6 +207,40 @@ def test(*options):
         show(*command, env={**os.environ, "DB_SERVICE": "db-test"})
     finally:
         run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
+
+
+def watch(*options):
+    """Run the tests that each save concerns, on a Postgres of their own, in memory, which ends with them."""
+    from django_compose_stack.services.command import test_variables
+
+    if not LAYOUT.get("test", "pytest").startswith("pytest"):
+        die("watch needs pytest with pytest-django, and this project's tests run by another program")
+    variables = [] if LAYOUT else test_variables()
+    command = ["python", "-m", "django_fast_reload", "watch", *LAYOUT.get("test", "pytest").split()[1:], *options]
+    if is_inside() or mode() == "native":
+        words = [*(["env", *variables] if variables else []), *command]
+        # In the place of this program: Control-C is for the tests alone.
+        return in_web(*words) if is_inside() else os.execv(sys.executable, program("native", "--test", *words))
+    server = ""
+    try:
+        if LAYOUT.get("database", "postgres") == "postgres":
+            # A server of its own: that of `make test` ends with it.
+            start = ["docker", "compose", "run", "--detach", "--rm", "--no-deps", "db-test"]
+            server = "".join(show(*start, stdout=subprocess.PIPE, text=True).stdout.split()[-1:])
+            if server:
+                wait_until(lambda: output("docker", "inspect", HEALTH, server) == "healthy", HEALTH_TIMEOUT, 0.1)
+        setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else f"POSTGRES_HOST={server}"
+        settings = [word for each in (setting, *variables) for word in ("--env", each)]
+        # Without a terminal `exec` passes no signal on.
+        container = web_container() if sys.stdin.isatty() and sys.stdout.isatty() and not LAYOUT else ""
+        if container:
+            show("docker", "exec", "--interactive", "--tty", *settings, container, "as-owner", *command)
+        else:
+            start = ["docker", "compose", "run", "--rm", "--build", "--no-deps", *settings, "web"]
+            show(*start, *command, env={**os.environ, "DB_SERVICE": server})
+    finally:
+        if server:
+            run("docker", "rm", "--force", "--volumes", server, stdout=subprocess.DEVNULL)
 
 
 def reset():

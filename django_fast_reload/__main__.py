@@ -22,6 +22,15 @@ elif sys.argv[1] == "debug":
     from _fast_reload.debugger.host import hold
 
     hold(*json.loads(sys.argv[2]))
+elif sys.argv[1] == "watch":
+    from _fast_reload.supervisor.watch import watch
+    from _fast_reload.takeover import initial_environment
+
+    sys.exit(watch(sys.argv[2:], initial_environment()))
+elif sys.argv[1] == "test":
+    from _fast_reload.worker.testing import main
+
+    main(**json.loads(sys.argv[2]))
 elif sys.argv[1] == "probe":  # whether this version can be switched to
     import _fast_reload.supervisor.main
     import _fast_reload.worker.main  # noqa: F401

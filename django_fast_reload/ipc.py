@@ -8,7 +8,11 @@ import json
 import os
 import socket
 from array import array
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
+
+from .failure import Failure, TestFailure, plain_failure
+
+__all__ = ["Failure", "TestFailure", "plain_failure"]  # and every message
 
 MAX_MESSAGE = 96 * 1024  # bytes in one datagram; the kernel's default send buffer holds 208 KiB
 RIGHTS_SIZE = socket.CMSG_LEN(4 * array("i").itemsize)  # bytes; no message has more than four descriptors
@@ -34,6 +38,7 @@ class Orders(NamedTuple):
     version: str  # of the code, as pages are told
     bytecode: str  # folder of compiled modules; empty for none
     debugger: dict  # fields of DebuggerPort; empty without a debugger
+    run: dict = {}  # which tests to run, see Outcomes.run; empty where the project is served
 
 
 class Connection(NamedTuple):
@@ -116,7 +121,7 @@ class Serving(NamedTuple):
 class Failed(NamedTuple):
     """The project did not load; the process ends."""
 
-    failure: "Failure"
+    failure: Failure
 
 
 class Declined(NamedTuple):
@@ -158,6 +163,40 @@ class Checks(NamedTuple):
     is_serious: bool  # at least one error
 
 
+# ---- worker that runs tests to supervisor
+
+
+class Unprepared(NamedTuple):
+    """What tests load lazily could not be loaded ahead: go on from `position`, and leave it to the tests."""
+
+    position: int
+
+
+class Collected(NamedTuple):
+    """All tests are collected, and those that are chosen begin."""
+
+    tests: list[str]  # node ids of all, in order
+    chosen: list[str]
+    shapes: dict  # path: shape, of modules that the supervisor does not know yet; see worker/usage.py
+
+
+class Tested(NamedTuple):
+    """Tests have ended."""
+
+    outcomes: dict  # node id: passed, failed, error, skipped, xfailed or xpassed
+    failures: dict  # node id: TestFailure
+    uses: dict  # node id: {path: functions that ran, or "" where it is no module}
+    templates: list[str]  # paths that were rendered
+
+
+class Finished(NamedTuple):
+    """The run is over."""
+
+    seconds: float  # that the tests took
+    errors: list[dict]  # TestFailures of the collection
+    shapes: dict  # as in Collected
+
+
 # ---- holder of debugpy's port to supervisor
 
 
@@ -170,36 +209,6 @@ class DebuggerPort(NamedTuple):
     ppid: int = 0
     is_attached: bool = False  # an editor
     error: str = ""  # why the port is not held
-
-
-class Frame(TypedDict):
-    """A place in the code."""
-
-    path: str
-    where: str  # the path relative to the project's root
-    line: int
-    column: int  # from 1
-    end: int  # column after the last that is meant
-    name: str  # of the function
-    source: list  # [number, text] of the lines around
-    library: str  # whose code it is; empty for the developer's own
-
-
-class Failure(TypedDict):
-    """An error of the project, as pages and the terminal show it."""
-
-    title: str
-    hint: str  # what is likely to fix it; empty where nobody knows
-    path: str  # of the first frame of the developer's own; empty where there is none
-    where: str
-    line: int
-    frames: list[Frame]  # innermost first
-    text: str  # the whole traceback
-    refusal: str  # what the project said when it ended the process on purpose
-
-
-def plain_failure(text: str) -> Failure:
-    return Failure(title=text, hint="", path="", where="", line=0, frames=[], text=text, refusal="")
 
 
 KINDS = {name: kind for name, kind in list(globals().items()) if hasattr(kind, "_fields")}

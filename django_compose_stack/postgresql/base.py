@@ -4,12 +4,13 @@ Compose starts the web container and the database at the same time, because Djan
 the first connection, of runserver, migrate or a script, may be too early.
 """
 
+import os
 import sys
 import threading
 import time
 from itertools import count
 
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, creation
 
 START_TIMEOUT = 60  # seconds from the start of this process; a new volume on a slow disk takes several
 NAME_TIMEOUT = 5  # seconds; a stopped container has no name in the network, and a restarting one is back sooner
@@ -19,7 +20,21 @@ COMMANDS = {"MainThread", "django-main-thread"}  # Django's own reloader runs ru
 started = time.monotonic()
 
 
+class DatabaseCreation(creation.DatabaseCreation):
+    """Where processes run tests at the same time (pytest-xdist), one migrates, and the others copy its database."""
+
+    def create_test_db(self, *args, **options):
+        make = creation.DatabaseCreation.create_test_db
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            return make(self, *args, **options)
+        from django_fast_reload.database_template import create
+
+        return create(self, make, *args, **options)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    creation_class = DatabaseCreation
+
     def get_new_connection(self, conn_params):
         for attempt in count():
             try:

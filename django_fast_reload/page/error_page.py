@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
-from ..ipc import Failure, Frame
+from ..failure import Failure, Frame
 
 FOLDER = Path(__file__).parent
 PAGE = Template((FOLDER / "error.html").read_text("utf-8"))

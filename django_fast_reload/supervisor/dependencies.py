@@ -4,11 +4,17 @@ import os
 
 from ..observation import CODE, FILE, LINK, LIST, LOOK, SUFFIXES, is_lasting, observe
 
+LATE = 1 << 62  # position of what no snapshot has used
+
 
 class Dependencies:
-    """The records of one line of processes: resuming a snapshot cuts the list at the snapshot's position."""
+    """The records of one line of processes: resuming a snapshot cuts the list at the snapshot's position.
+
+    What is added while `is_late` is set is kept: other processes may use it again, and no snapshot has used it.
+    """
 
     def __init__(self):
+        self.is_late = False
         self.order: list[tuple[str, str]] = []
         self.values: dict[tuple[str, str], tuple[int, str]] = {}
 
@@ -19,13 +25,20 @@ class Dependencies:
         if kind == "written":
             self.values.pop((FILE, path), None)
             self.values.pop((CODE, path), None)
-        else:
-            self.values.setdefault((kind, path), (len(self.order), value))
-        self.order.append((kind, path))
+        elif self.values.get((kind, path), (LATE,))[0] == LATE:
+            self.values[kind, path] = (LATE if self.is_late else len(self.order), value)
+        if not self.is_late:
+            self.order.append((kind, path))
+
+    def renew(self, paths) -> None:
+        """Take what is late and no longer holds as it is now."""
+        for key, (position, _) in list(self.values.items()):
+            if position == LATE and key[1] in paths:
+                self.values[key] = (LATE, observe(*key))
 
     def truncate(self, length: int) -> None:
         for key in self.order[length:]:
-            if key in self.values and self.values[key][0] >= length:
+            if key in self.values and length <= self.values[key][0] < LATE:
                 del self.values[key]
         del self.order[length:]
 

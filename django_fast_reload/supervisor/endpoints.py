@@ -33,6 +33,8 @@ class Endpoints:
     def __init__(self, loop: selectors.BaseSelector, loader: Loader, files: Files, terminal: Terminal):
         self.loop, self.loader, self.files, self.name = loop, loader, files, terminal.name
         self.editor = EDITOR
+        self.tests: dict | None = None  # how the tests are, see Outcomes.verdict; None where nobody runs them
+        self.outcomes: dict[str, str] = {}  # of each test
         self.allowed_hosts: list[str] = []  # as the project's settings name them
         # [time, path] of templates and static files; the clock that nobody sets, which all processes share
         self.touched: deque[list] = deque(maxlen=MAX_HISTORY)
@@ -109,6 +111,7 @@ class Endpoints:
             "notice": load.notice if is_known else None,
             "touched": list(self.touched),
             "editor": self.editor,
+            "tests": self.tests if is_known else None,
         }
 
     def report(self) -> dict:
@@ -119,6 +122,7 @@ class Endpoints:
             "snapshots": [self.name(snapshot.before) for snapshot in self.loader.lineage.snapshots],
             "folders": len(self.files.watcher.watches),
             "history": list(self.history),
+            "outcomes": self.outcomes,
             "package": VERSION,
         }
 

@@ -46,10 +46,9 @@ class Files:
 
     def add_records(self, records: list) -> None:
         """Take in what a process used, and look whether that is still so: it may have changed meanwhile."""
-        start = len(self.dependencies)
         for record in records:
             self.dependencies.add(*record)
-        keys = [key for key in self.dependencies.order[start:] if key in self.dependencies.values]
+        keys = [key for kind, path, _ in records if (key := (kind, path)) in self.dependencies.values]
         self.watch(keys)
         self.suspect(self.dependencies.broken(keys))
 

@@ -124,8 +124,8 @@ def spawn(plan: dict, environment: dict[bytes, bytes], orders: ipc.Orders, packa
             "package_digest": package,
             **{name: plan[name] for name in ("root", "as_module", "argv")},
         }
-        command = [sys.executable, *plan["flags"], MAIN, "load", json.dumps(what)]
-        pid = os.posix_spawn(sys.executable, command, {**environment, b"RUN_MAIN": b"true"})
+        command = [sys.executable, *plan["flags"], MAIN, plan.get("program", "load"), json.dumps(what)]
+        pid = os.posix_spawn(sys.executable, command, environment)
         os.set_inheritable(worker.journal.fd, False)
         worker.follow(pid)
     ipc.send(ours, orders)

@@ -27,6 +27,7 @@ class Lineage:
 
     on_message: Callable  # called with each message of the live process
     on_end: Callable[[Worker], None]  # called with the live process when it has ended by itself
+    on_retired: Callable[[Worker], None]  # called with a live process that served and was told to end
     on_lost: Callable[[list[socket.socket]], None]  # called with connections that an ended process never received
 
     def __init__(self, plan: dict, environment: dict[bytes, bytes], package: str, loop: selectors.BaseSelector):
@@ -37,6 +38,7 @@ class Lineage:
         self.snapshots: list[Snapshot] = []
         self.hot: list[str] = []
         self.late: dict[str, None] = {}  # modules that requests imported, in order
+        self.on_retired = lambda worker: None
 
     def go_on(self, position: int, orders: ipc.Orders) -> str:
         """Go on from the latest snapshot that had used no more than `position` records, or from nothing.
@@ -167,6 +169,7 @@ class Lineage:
             kept = [snapshot.position for snapshot in self.snapshots if snapshot.position <= position]
             worker.send(ipc.Retire(max(kept, default=0)))
             worker.sock.shutdown(socket.SHUT_WR)
+            self.on_retired(worker)
         else:
             kill(worker.pid)
             self.forget(worker)

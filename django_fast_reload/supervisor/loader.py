@@ -62,6 +62,7 @@ class Loader:
 
     def __init__(self, plan: dict, environment: dict[bytes, bytes], loop, bytecode: str | None, debugger: dict):
         self.plan, self.debugger = plan, debugger
+        self.run: Callable[[list[str]], dict] = lambda changed: {}  # says which tests to run, see Orders
         self.package = OwnPackage()
         self.lineage = Lineage(plan, environment, self.package.digest, loop)
         self.bytecode = bytecode_folder() if bytecode is None else bytecode
@@ -115,6 +116,7 @@ class Loader:
             version=self.version,
             bytecode=self.bytecode,
             debugger=self.debugger,
+            run=self.run(self.load.changed),
         )
 
 

@@ -12,6 +12,8 @@ END_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Terminal:
+    advice = "Fix it and save: the server is still running."
+
     def __init__(self, root: str):
         self.root = root
         self.said: set = set()  # subjects of what is said once
@@ -42,7 +44,7 @@ class Terminal:
     def failed(self, failure: Failure) -> None:
         place = f"{failure['where']}:{failure['line']}: " if failure["path"] else ""
         hint = f"\n{failure['hint']}" if failure["hint"] else ""
-        self.say(f"{place}{failure['title']}{hint}\nFix it and save: the server is still running.")
+        self.say(f"{place}{failure['title']}{hint}\n{self.advice}")
 
     def watches_exhausted(self) -> None:
         self.say_once(

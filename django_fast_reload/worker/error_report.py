@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 
-from ..ipc import Failure, Frame
+from ..failure import Failure, Frame
 from ..package import FOLDER as PACKAGE
 from ..project_paths import INSTALLED, ProjectPaths
 from .hints import chain, hint

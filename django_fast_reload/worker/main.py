@@ -5,47 +5,31 @@ This starts as a fresh interpreter, so what it loads is what `python manage.py r
 
 import os
 import runpy
-import signal
 import sys
 import types
 
-from .. import ipc, package
-from ..journal import Journal
-from ..project_paths import ProjectPaths
-from .bytecode import Bytecode
+from .. import ipc
 from .daphne_server import StandIn
 from .error_report import describe
-from .recorder import Recorder
 from .snapshotter import Snapshotter
+from .start import begin, install
 
 snapshotter: Snapshotter | None = None  # None in any other process
-OTHER_VERSION = 3  # exit status
 
 
 def main(fd: int, journal: int, package_digest: str, root: str, as_module: bool, argv: list[str]) -> None:
     """Run `argv` as the interpreter would run it, and tell the supervisor how it went.
 
-    fd, journal: descriptors of the socket to the supervisor and of the memory it reads.
-    package_digest: of the version that the supervisor runs.
+    fd, journal, package_digest: see `begin`.
     argv: script or module name, then its arguments.
     """
     global snapshotter
-    sock = ipc.adopt(fd)
-    sock.set_inheritable(False)
-    os.set_inheritable(journal, False)
-    if package.digest() != package_digest:
-        sys.exit(OTHER_VERSION)  # The supervisor sees the end, finds the new version, and becomes that one.
-    orders, _ = ipc.receive(sock)
-    recorder = Recorder(ProjectPaths(root), sock, Journal(journal))
-    snapshotter = Snapshotter(recorder, orders)
-    # Control-C reaches every process of the terminal; the supervisor alone decides what it ends. A handler, not
-    # SIG_IGN, because the programs that the project starts would inherit that.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    if orders.debugger:
-        import debugpy.server.api  # noqa: F401 (before the project, so that snapshots have it)
+    os.environ["RUN_MAIN"] = "true"  # as Django's own reloader has it
+    snapshotter = begin(fd, journal, package_digest, root)
+    recorder = snapshotter.recorder
     recorder.before_bind = decline_for_another_command
     StandIn(decline_for_another_command).install()
-    recorder.install(snapshotter.checkpoint, Bytecode(orders.bytecode))
+    install(snapshotter)
     # With --noreload Django lets errors through instead of keeping them for a reloader of its own.
     sys.argv = [*argv, "--noreload"]
     try:

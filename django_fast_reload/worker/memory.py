@@ -6,13 +6,18 @@ its time. A copy that stands by can do them before it is needed. The content sta
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterator
+
+from ..project_paths import ProjectPaths
 
 PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 ENTRY = 8  # bytes of /proc/self/pagemap for each page; see the kernel's documentation of pagemap
 OWN = 0x81  # in the last of these bytes: in memory, and mapped by this process alone
 MAX_RUNS = 4000  # in one message
 POPULATE_WRITE = 23  # since Linux 5.14; before, madvise() refuses it and nothing is gained
+
+HARMLESS = {"django", "asgiref", "psycopg", "psycopg_binary", *sys.stdlib_module_names}  # may be imported ahead
 
 libc = ctypes.CDLL(None)
 
@@ -49,3 +54,14 @@ def own() -> list[tuple[int, int]]:
 def make_own(first: int, number: int) -> None:
     """Do to these pages, as far as there are any, what a first write to each would do."""
     libc.madvise(ctypes.c_void_p(first * PAGE), ctypes.c_size_t(number * PAGE), POPULATE_WRITE)
+
+
+def late_modules(project: ProjectPaths, loaded: set[str]) -> list[str]:
+    """Return the modules that were imported since these and that a copy may import ahead: none of the project's."""
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if name not in loaded
+        and name.partition(".")[0] in HARMLESS
+        and not ((path := getattr(module, "__file__", None)) and project.locate(path, code=True))
+    ]

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from importlib.machinery import FileFinder, SourceFileLoader
 
@@ -19,6 +20,7 @@ from .bytecode import Bytecode
 
 WAKE_INTERVAL = 0.01  # seconds; the supervisor compares what was recorded while this process goes on, on another core
 WRITES = os.O_WRONLY | os.O_RDWR
+LISTING_MODULES = {"pkgutil", "_fast_reload.database_sources"}  # these look for modules, migrations above all
 
 
 class Recorder:
@@ -40,6 +42,9 @@ class Recorder:
         self.unsent: list[list[str]] = []
         self.looking = threading.local()
         self.lock = threading.RLock()
+        self.is_testing = False  # tests run: what they list may be what they write
+        self.ignored: tuple[str, ...] = ()  # how the paths of files begin that are not recorded
+        self.on_read: Callable[[str], None] = lambda path: None  # called with each file of the project that is read
         self.before_bind = lambda: None  # called before anything listens while the project loads
         project.on_link = lambda link, target: self.add(LINK, link, target)
 
@@ -99,7 +104,10 @@ class Recorder:
             if self.is_recorded(path):
                 self.opened(os.fsdecode(path), flags or 0)
         elif event in ("os.listdir", "os.scandir"):
-            if sys._getframe(1).f_globals.get("__name__", "").startswith(("importlib.metadata", "importlib_metadata")):
+            caller = sys._getframe(1).f_globals.get("__name__", "")
+            if self.is_testing and caller not in LISTING_MODULES:
+                return
+            if caller.startswith(("importlib.metadata", "importlib_metadata")):
                 return  # It looks for installed packages in all of sys.path, of which the project is the first.
             path = "." if args[0] is None else args[0]
             if self.is_recorded(path):
@@ -117,13 +125,14 @@ class Recorder:
 
     def opened(self, path: str, flags: int) -> None:
         path = self.project.locate(os.path.abspath(path), data=True)
-        if path is None:
+        if path is None or path.startswith(self.ignored):
             return
         if flags & WRITES:
             # What start-up itself writes (a log, a manifest) would make it start again for ever.
             self.seen.update([(FILE, path), (CODE, path)])
             self.add("written", path, "")
         else:
+            self.on_read(path)
             self.add(FILE, path)
 
     def install(self, before_module, bytecode: Bytecode) -> None:

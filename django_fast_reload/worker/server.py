@@ -29,7 +29,6 @@ EXECUTOR_TIMEOUT = 5  # seconds that work of an executor may take after the last
 QUIET = 0.2  # seconds without a request before the checks start
 MAX_CHECKS = 16 * 1024  # characters of output
 DEBUGGERS = {"pdb", "bdb", "ipdb", "pudb", "IPython", "pydevd", "_pydevd_bundle", "_pydevd_sys_monitoring"}
-HARMLESS = {"django", "asgiref", "psycopg", "psycopg_binary", *sys.stdlib_module_names}  # may be imported ahead
 
 
 class Server:
@@ -237,7 +236,7 @@ class Server:
         while time.monotonic() - self.last_request < QUIET:
             time.sleep(QUIET / 2)
         self.announce()
-        self.send(ipc.Warm(self.late_modules(), memory.own()))
+        self.send(ipc.Warm(memory.late_modules(self.recorder.project, self.loaded), memory.own()))
         is_serious = False
         self.command.stdout = self.command.stderr = OutputWrapper(output := io.StringIO())
         try:
@@ -253,17 +252,6 @@ class Server:
         finally:
             connections.close_all()
         self.send(ipc.Checks(output.getvalue().strip()[:MAX_CHECKS], is_serious))
-
-    def late_modules(self) -> list[str]:
-        """Return the modules that requests imported and that may be imported ahead: none of the project's."""
-        project = self.recorder.project
-        return [
-            name
-            for name, module in list(sys.modules.items())
-            if name not in self.loaded
-            and name.partition(".")[0] in HARMLESS
-            and not ((path := getattr(module, "__file__", None)) and project.locate(path, code=True))
-        ]
 
     def announce(self) -> None:
         """Send Django's signal, then tell the supervisor what else is to be watched: only what is not installed."""

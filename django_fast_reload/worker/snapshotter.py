@@ -55,13 +55,13 @@ class Snapshotter:
         if gc.get_threshold() == COLLECT_RARELY:
             gc.set_threshold(*self.thresholds)
 
-    def checkpoint(self, path: str) -> None:
-        """Take a snapshot before `path`, if one is worth its cost here and the process can be copied."""
+    def checkpoint(self, path: str, is_needed: bool = False) -> None:
+        """Take a snapshot before `path`, if one is worth its cost here or needed, and the process can be copied."""
         if self.is_paused or threading.current_thread() is not threading.main_thread() or is_logging_configured_now():
             return
         now = time.perf_counter()
         gap = max(MIN_GAP, GROWTH * (now - self.started))
-        if self.taken and path not in self.orders.hot and now - self.last < gap:
+        if self.taken and not is_needed and path not in self.orders.hot and now - self.last < gap:
             return
         obstacle = self.obstacle()
         if obstacle is None:

@@ -144,6 +144,8 @@ FILES = {name: dedent(text).lstrip("\n") for name, text in FILES.items()}
 # Where the package is installed, as a wheel say, the tests use that one; else each site gets a copy.
 IS_INSTALLED = bool(os.environ.get("FAST_RELOAD_INSTALLED"))
 
+NOT_INHERITED = {"RUN_MAIN", "DJANGO_SETTINGS_MODULE"}
+
 
 def copy_package(folder: Path) -> None:
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("tests", "bench", "__pycache__", "*.egg-info"))
@@ -204,17 +206,17 @@ class Site:
 
     def start(self, *arguments: str, command=None, wait: bool = True, **environment: str):
         command = command or [self.python, "manage.py"]
-        clean = {
-            name: value for name, value in os.environ.items() if name not in ("RUN_MAIN", "DJANGO_SETTINGS_MODULE")
-        }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "runserver", self.address or f"127.0.0.1:{self.port}", *arguments],
-                cwd=self.root, env={**clean, **environment}, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        self.launch([*command, "runserver", self.address or f"127.0.0.1:{self.port}", *arguments], environment)
         if wait:
             self.until(lambda: self.get("/__devserver__/status")[0] == 200 and self.is_settled(), 30)
         return self
+
+    def launch(self, command: list[str], environment: dict[str, str]) -> None:
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.root, env={**inherited, **environment}, stdout=log, stderr=log, start_new_session=True
+            )
 
     def status(self) -> dict:
         return json.loads(self.get("/__devserver__/status")[1])

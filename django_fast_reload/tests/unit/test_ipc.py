@@ -15,13 +15,15 @@ EXAMPLES = {
     "list[str]": ["a", "é"],
     "list[list[int]]": [[1, 2]],
     "dict": {"port": 1},
-    "Failure": ipc.plain_failure("NameError"),
+    "list[dict]": [{"line": 1}],
+    "float": 0.5,
+    str(ipc.Failure): ipc.plain_failure("NameError"),
 }
 
 
 def example(kind):
     annotations = [getattr(of, "__forward_arg__", None) or of for of in kind.__annotations__.values()]
-    return kind(*(EXAMPLES[of.__name__ if of in (str, int, bool, dict) else str(of)] for of in annotations))
+    return kind(*(EXAMPLES[of.__name__ if of in (str, int, bool, dict, float) else str(of)] for of in annotations))
 
 
 @pytest.fixture

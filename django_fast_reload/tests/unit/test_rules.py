@@ -86,7 +86,7 @@ def test_the_supervisor_imports_neither_django_nor_the_worker(name):
     outside = {each[1:].partition(".")[0] for each in found if each.startswith(".")}
     assert outside <= sys.stdlib_module_names
     assert {each.partition(".")[0] for each in found if each in MODULES} <= {
-        "supervisor", "page", "ipc", "journal", "observation", "package", "project_paths",
+        "supervisor", "page", "failure", "ipc", "journal", "observation", "package", "project_paths",
     }  # fmt: skip
 
 

@@ -1,0 +1,227 @@
+"""The plugin of pytest that takes the last snapshots, chooses the tests of this run, and reports how they went."""
+
+import atexit
+import linecache
+import os
+import signal
+import socket
+import sys
+import time
+
+import pytest
+from _pytest.mark import deselect_by_keyword
+
+from .. import database_template, ipc
+from .collecting import look
+from .failures import failure_of, outcome_of
+from .selection import Test, choose
+from .usage import Usage, shape_of
+
+REPORT_INTERVAL = 0.1  # seconds between two messages about tests that have ended
+first = pytest.hookimpl(wrapper=True, tryfirst=True)
+
+
+class Session:
+    """is_running: the tests of this process have begun. position: number of records of the last snapshot."""
+
+    def __init__(self, snapshotter):
+        self.snapshotter, self.recorder = snapshotter, snapshotter.recorder
+        self.usage = Usage(self.recorder.project)
+        self.recorder.on_read = self.usage.read
+        self.usage.start()
+        self.is_running = self.is_cancelled = False
+        self.position, self.modules = 0, set()
+        self.capture = ""
+        self.errors: list[ipc.TestFailure] = []
+        self.fixtures: dict[object, set] = {}  # definition of a fixture: what ran when it was set up
+        self.shaped: set[str] = set()  # modules whose shapes the supervisor has
+        self.empty_batch()
+
+    # ---- before the tests
+
+    @first
+    def pytest_load_initial_conftests(self, early_config):
+        # Runs write there.
+        cache = f"{early_config.rootpath / early_config.getini('cache_dir')}/"
+        self.recorder.ignored = (cache, f"{self.snapshotter.orders.bytecode}/")
+        options = early_config.known_args_namespace
+        self.capture = options.capture
+        if self.capture == "fd":
+            options.capture = "sys"  # The other has files, which copies of a process would share.
+        if getattr(options, "cov_source", None):
+            options.cov_source = []  # Some of the tests cover some of the code.
+        return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config):
+        config.option.verbose -= 2  # no header, no counts: the supervisor has the last word
+        if hasattr(config.option, "numprocesses"):
+            config.option.numprocesses = 0
+            config.option.distload = False
+
+    @first
+    def pytest_collect_directory(self, path):
+        look(self.recorder, str(path))  # With an __init__.py it is collected in another way.
+        return (yield)
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.errors.append(failure_of(report, self.recorder.project))
+
+    @first
+    def pytest_runtestloop(self, session):
+        config = session.config
+        if not session.testsfailed or config.option.continue_on_collection_errors:
+            self.snapshotter.checkpoint("", is_needed=True)
+            self.position = self.recorder.count
+            if self.snapshotter.orders.run["is_prepared"]:
+                self.prepare(config)
+                self.snapshotter.checkpoint("", is_needed=True)
+                self.position = self.recorder.count
+        self.begin(session)
+        return (yield)
+
+    def prepare(self, config) -> None:
+        """Load ahead what the first request of a test loads: middleware, URLconf, the engines of templates.
+
+        Where that fails, the supervisor goes on from before it: the tests that need it have the error.
+        """
+        django = sys.modules.get("django.conf")
+        if django is None or not django.settings.configured or not config.pluginmanager.hasplugin("django"):
+            return
+        from django.template import engines
+        from django.test.utils import setup_test_environment, teardown_test_environment
+        from django.urls import get_resolver
+        from django.utils.module_loading import import_string
+
+        mode = config.getini("django_debug_mode")
+        try:
+            setup_test_environment(debug=None if mode == "keep" else str(mode).lower() in ("true", "1", "yes"))
+            for name in django.settings.MIDDLEWARE:
+                import_string(name)
+            get_resolver().url_patterns  # noqa: B018 (loads the URLconf)
+            engines.all()
+            teardown_test_environment()
+        except BaseException:
+            self.recorder.flush()
+            self.recorder.send(ipc.Unprepared(self.position))
+            ipc.receive(self.recorder.sock)
+            os._exit(0)
+
+    def begin(self, session) -> None:
+        recorder, run = self.recorder, self.snapshotter.orders.run
+        recorder.flush()
+        recorder.is_testing = self.is_running = self.snapshotter.is_paused = True
+        self.snapshotter.finish()
+        self.modules, self.shaped = set(sys.modules), set(run["shaped"])
+        ids = [item.nodeid for item in session.items]
+        session.items[:] = self.chosen(session, run)
+        session.testscollected = len(session.items)
+        recorder.send(ipc.Collected(ids, [item.nodeid for item in session.items], self.new_shapes()))
+        atexit._clear()  # What is there belongs to the snapshots as well; at the end only this run's handlers are due.
+        signal.signal(signal.SIGINT, self.on_signal)
+        recorder.send(ipc.Serving())
+        self.reset(session.config)
+        database_template.install(f"_watch_{os.getpid()}", self.snapshotter.orders.bytecode)
+        if "django.test.signals" in sys.modules:
+            sys.modules["django.test.signals"].template_rendered.connect(self.on_rendered)
+        self.started = self.reported = time.perf_counter()
+
+    def chosen(self, session, run: dict) -> list[pytest.Item]:
+        if run["which"] == "keyword":
+            items = list(session.items)
+            session.config.option.keyword = run["keyword"]
+            deselect_by_keyword(items, session.config)
+            return items
+        tests = [Test(item, isinstance(item, pytest.Function)) for item in session.items]
+        return [test.item for test in choose(tests, run, self.usage)]
+
+    def reset(self, config) -> None:
+        """Make this run's own of what pytest made when the session began."""
+        linecache.clearcache()  # A snapshot may remember the lines of an older file.
+        capture, self.reporter = map(config.pluginmanager.getplugin, ("capturemanager", "terminalreporter"))
+        if capture is not None and self.capture == "fd":
+            capture.stop_global_capturing()
+            capture._method = "fd"
+            capture.start_global_capturing()
+            capture.suspend_global_capture()
+        if hasattr(self.reporter, "_session_start"):
+            self.reporter._session_start = type(self.reporter._session_start)()
+
+    def new_shapes(self) -> dict[str, dict]:
+        """Return the shapes of modules that the supervisor doesn't have."""
+        found = {path: shape_of(code) for path, code in self.usage.modules.items() if path not in self.shaped}
+        self.shaped |= found.keys()
+        return found
+
+    # ---- while they run
+
+    @first
+    def pytest_runtest_protocol(self, item):
+        used = set()
+        with self.usage.collect(used):
+            result = yield
+        self.uses[item.nodeid] = used
+        if time.perf_counter() - self.reported > REPORT_INTERVAL:
+            self.report()
+        return result
+
+    @first
+    def pytest_fixture_setup(self, fixturedef):
+        with self.usage.collect(self.fixtures.setdefault(fixturedef, set())):
+            return (yield)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item):
+        """Add what ran when the fixtures of the test were set up, perhaps for an earlier test."""
+        definitions = getattr(getattr(item, "_request", None), "_fixture_defs", {})
+        for definition in definitions.values():
+            self.usage.current |= self.fixtures.get(definition, set())
+
+    def pytest_runtest_logreport(self, report):
+        outcome = outcome_of(report)
+        if outcome and (report.failed or report.nodeid not in self.failures):
+            self.outcomes[report.nodeid] = outcome
+        if report.failed:
+            self.failures.setdefault(report.nodeid, failure_of(report, self.recorder.project))
+
+    def on_rendered(self, template, **kwargs) -> None:
+        name = str(getattr(template.origin, "name", ""))
+        path = self.recorder.project.locate(os.path.abspath(name), data=True)
+        if path and os.path.isfile(path):
+            self.usage.read(path)
+            self.templates.add(path)
+
+    def report(self) -> None:
+        uses = {}
+        for test, used in self.uses.items():
+            uses[test] = files = {}
+            for path, name in used:
+                files.setdefault(path, []).append(name)
+        self.recorder.flush()
+        self.recorder.send(ipc.Tested(self.outcomes, self.failures, uses, sorted(self.templates)))
+        self.empty_batch()
+
+    def empty_batch(self) -> None:
+        self.outcomes: dict[str, str] = {}
+        self.failures: dict[str, ipc.TestFailure] = {}
+        self.uses: dict[str, set] = {}
+        self.templates: set[str] = set()
+        self.reported = time.perf_counter()
+
+    def on_signal(self, *_) -> None:
+        """Stop where the supervisor says so: else it was Control-C, which reaches every process of a terminal."""
+        try:
+            message, _ = ipc.receive(self.recorder.sock, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        if isinstance(message, ipc.Retire | ipc.Stop | None):
+            self.is_cancelled = True
+            if self.reporter is not None:
+                self.reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115 (to the end of this process)
+            raise KeyboardInterrupt
+
+    def finish(self) -> None:
+        signal.signal(signal.SIGINT, lambda *_: None)
+        self.report()
+        self.recorder.send(ipc.Finished(time.perf_counter() - self.started, self.errors, self.new_shapes()))
