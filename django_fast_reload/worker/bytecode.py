@@ -13,12 +13,19 @@ from ..observation import digest
 PLAIN = SourceFileLoader.source_to_code
 
 
+def as_importlib(function):
+    """Let Python leave a function out of tracebacks, as it does its own that import."""
+    function.__code__ = function.__code__.replace(co_filename="<frozen importlib._bootstrap_external>")
+    return function
+
+
 class Bytecode:
     """A folder of code objects; without one (folder is empty), everything is compiled each time."""
 
     def __init__(self, folder: str):
         self.folder = folder
 
+    @as_importlib
     def load(self, loader, path: str, source: bytes):
         """Return the code object of `source`. Raises what compiling it raises."""
         # An import hook makes of the source what it likes, and by settings of its own: typeguard, beartype, Hy.

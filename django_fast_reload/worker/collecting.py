@@ -17,6 +17,7 @@ def install(snapshotter: Snapshotter) -> None:
     load_conftests = PytestPluginManager._loadconftestmodules
 
     def execute_and_record(hook, module):
+        __tracebackhide__ = True
         path = recorder.project.locate(os.path.abspath(module.__spec__.origin), code=True)
         if path is not None:
             snapshotter.checkpoint(path)

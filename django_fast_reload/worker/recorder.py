@@ -16,7 +16,7 @@ from .. import ipc
 from ..journal import Journal
 from ..observation import CODE, FILE, LINK, LIST, LOOK, digest, observe
 from ..project_paths import ProjectPaths, resolve
-from .bytecode import Bytecode
+from .bytecode import Bytecode, as_importlib
 
 WAKE_INTERVAL = 0.01  # seconds; the supervisor compares what was recorded while this process goes on, on another core
 WRITES = os.O_WRONLY | os.O_RDWR
@@ -158,6 +158,7 @@ class Recorder:
             self.add(LOOK, folder + name, found)
             return spec
 
+        @as_importlib
         def get_fresh_code(loader, fullname):
             path = self.project.locate(os.path.abspath(loader.get_filename(fullname)), code=True)
             if path is None:

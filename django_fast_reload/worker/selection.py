@@ -5,11 +5,13 @@ from collections.abc import Iterable
 
 from .usage import TOP, Usage
 
+EMPTYING = {"transactional_db", "live_server", "django_db_reset_sequences", "django_db_serialized_rollback"}
+
 
 class Test:
-    """A collected test: its node id, its file, and whether it is a function of that file, which is not so for doctests.
+    """A collected test.
 
-    item: pytest's own object.
+    item: pytest's own object. is_function: it is a function of its file, which is not so for doctests.
     """
 
     __test__ = False
@@ -17,9 +19,19 @@ class Test:
     def __init__(self, item, is_function: bool):
         self.item, self.id, self.path, self.is_function = item, item.nodeid, str(item.path), is_function
 
+    def empties(self) -> bool:
+        """Tell whether the database is empty behind this test, also of what migrations put there."""
+        mark = self.item.get_closest_marker("django_db")
+        if (mark and mark.kwargs.get("transaction")) or not EMPTYING.isdisjoint(getattr(self.item, "fixturenames", ())):
+            return True
+        names = [base.__name__ for base in getattr(getattr(self.item, "cls", None), "__mro__", ())]
+        return "TransactionTestCase" in names and "TestCase" not in names[: names.index("TransactionTestCase")]
+
 
 def choose(tests: list[Test], run: dict, usage: Usage) -> list[Test]:
     """Return the tests to run: failed ones first, then those that used what changed, then the others.
+
+    As pytest-django has it, those that leave the database empty come behind all others.
 
     run: see Outcomes.run.
     """
@@ -36,7 +48,7 @@ def choose(tests: list[Test], run: dict, usage: Usage) -> list[Test]:
             strong.update(*users.values())
             chosen |= concerned(tests, path, before, users, path in run["templates"], usage)
     found = [test for test in tests if test.id in chosen]
-    return sorted(found, key=lambda test: (test.id not in failed, test.id not in strong))
+    return sorted(found, key=lambda test: (test.empties(), test.id not in failed, test.id not in strong))
 
 
 def concerned(tests: list[Test], path: str, before: list, users: dict, is_template: bool, usage: Usage) -> set[str]:
