@@ -10,10 +10,12 @@ from importlib.machinery import all_suffixes
 
 FILE, CODE = "file", "code"  # the content of a file; of a module
 LOOK, LIST = "look", "list"  # what import finds under a name; names in a folder
+TESTS = "tests"  # what pytest may collect in a folder
 LINK = "link"  # where a symlink leads
 
 MAX_HASHED = 1 << 20  # bytes; a larger file that is no module is compared by size and time instead of being read
 TEMPORARY = ("~", ".swp", ".tmp", "-journal", "-shm", "-wal")
+COLLECTED = (".py", ".txt", ".rst")  # tests, and texts with doctests
 SUFFIXES = all_suffixes()
 
 
@@ -24,6 +26,9 @@ def observe(kind: str, path: str, listings: dict[str, set[str]] | None = None) -
     """
     if kind == LOOK:
         return find(*path.rsplit("/", 1), {} if listings is None else listings)
+    if kind == TESTS:
+        found = [name for name in names(path) if name.endswith(COLLECTED) or os.path.isdir(f"{path}/{name}")]
+        return digest(os.fsencode("\0".join(sorted(filter(is_lasting, found)))))
     if kind == LIST:
         return digest(os.fsencode("\0".join(sorted(filter(is_lasting, names(path))))))
     try:
@@ -70,4 +75,4 @@ def digest(data: bytes) -> str:
 
 def is_lasting(name: str) -> bool:
     """Return False for the temporary files of editors, interpreters and databases."""
-    return not name.startswith((".", "__pycache__", "4913")) and not name.endswith(TEMPORARY)
+    return not name.startswith((".", "__pycache__", "4913", "pytest-cache-files-")) and not name.endswith(TEMPORARY)

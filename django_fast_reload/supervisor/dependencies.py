@@ -2,7 +2,7 @@
 
 import os
 
-from ..observation import CODE, FILE, LINK, LIST, LOOK, SUFFIXES, is_lasting, observe
+from ..observation import CODE, FILE, LINK, LIST, LOOK, SUFFIXES, TESTS, is_lasting, observe
 
 LATE = 1 << 62  # position of what no snapshot has used
 
@@ -52,10 +52,10 @@ class Dependencies:
             if stem == "__init__":
                 keys.append((LOOK, folder))
         if is_lasting(name):
-            keys.append((LIST, folder))
+            keys += [(LIST, folder), (TESTS, folder)]
         if is_folder:
             keys += [key for key in self.values if key[1].startswith(path + "/")]
-            keys.append((LIST, path))
+            keys += [(LIST, path), (TESTS, path)]
         return [key for key in keys if key in self.values]
 
     def broken(self, keys) -> dict[str, int]:
@@ -94,7 +94,7 @@ class Dependencies:
         """Return the folders in which records can break."""
         found = set()
         for kind, path in keys:
-            found.add(path if kind == LIST else path.rpartition("/")[0])
+            found.add(path if kind in (LIST, TESTS) else path.rpartition("/")[0])
             if kind == LOOK and self.values[kind, path][1].endswith("/"):
                 found.add(path)  # A namespace becomes a package when an __init__.py appears in it.
         return found

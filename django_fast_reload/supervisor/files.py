@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..observation import CODE, FILE, LIST
+from ..observation import CODE, FILE, LIST, TESTS
 from ..project_paths import INSTALLED, ProjectPaths, resolve
 from .dependencies import Dependencies
 from .inotify import ISDIR, OVERFLOW, RENAMING, Watcher, is_native
@@ -142,7 +142,7 @@ class Files:
         if path in self.others or path.startswith(self.folders) or path in self.settling.pending:
             return True
         kinds = {kind for kind, _ in self.dependencies.related(path, bool(mask & ISDIR))}
-        return bool(kinds if mask & RENAMING else kinds - {LIST})  # Writing into a file changes no names.
+        return bool(kinds if mask & RENAMING else kinds - {LIST, TESTS})  # Writing into a file changes no names.
 
     def suspect(self, paths) -> None:
         """Look at these files although no event came for them."""

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from select import select
 
 from .. import ipc
 from ..package import MAIN
@@ -90,10 +91,8 @@ class Watch(Supervisor):
         if self.live and self.live.is_serving:
             self.loader.lineage.retire()
         for worker in list(self.loader.lineage.retired):
-            while worker.pidfd >= 0 and time.monotonic() < self.loader.lineage.retired[worker]:
-                if os.waitid(os.P_PIDFD, worker.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                    break
-                time.sleep(0.005)
+            if worker.pidfd >= 0:  # readable once the process has ended
+                select([worker.pidfd], [], [], max(0.0, self.loader.lineage.retired[worker] - time.monotonic()))
         super().stop()
 
     def hand_over(self, changed: list[str]) -> None:

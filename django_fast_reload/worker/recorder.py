@@ -14,7 +14,7 @@ from importlib.machinery import FileFinder, SourceFileLoader
 
 from .. import ipc
 from ..journal import Journal
-from ..observation import CODE, FILE, LINK, LIST, LOOK, digest, observe
+from ..observation import CODE, FILE, LINK, LIST, LOOK, TESTS, digest, observe
 from ..project_paths import ProjectPaths, resolve
 from .bytecode import Bytecode, as_importlib
 
@@ -113,7 +113,7 @@ class Recorder:
             if self.is_recorded(path):
                 folder = self.project.locate(os.path.abspath(os.fsdecode(path)) + "/")
                 if folder:
-                    self.add(LIST, folder[:-1])
+                    self.add(TESTS if caller.startswith("_pytest.") else LIST, folder[:-1])
         elif event == "import" and args[1]:  # an extension module
             path = self.project.locate(os.path.abspath(args[1]), code=True)
             if path:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from .site import FILES
-from .watched_site import TEST_FILES, WatchedSite
+from .watched_site import POSTGRES, TEST_FILES, WatchedSite
 
 # Makes the test database, prints whether it was copied, the seconds that took, and all that is in it.
 PROGRAM = """
@@ -43,13 +43,6 @@ with connection.cursor() as cursor:
         found[table] = [columns, sorted(map(repr, rows))]
 connection.creation.destroy_test_db(name, verbosity=0)
 print(json.dumps([bool(copies), seconds, found]))
-"""
-POSTGRES = """
-import os
-DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", **{
-    name: os.environ["POSTGRES_" + key] for name, key in
-    {"HOST": "HOST", "PORT": "PORT", "USER": "USER", "PASSWORD": "PASSWORD", "NAME": "DB"}.items()}}}
-DATABASES["default"]["TEST"] = {"NAME": "test_of_templates"}
 """
 FIRST = TEST_FILES["blog/migrations/0001_initial.py"].replace('title="first"', "title=title()")
 FIRST = FIRST.replace("migrations, models\n", "migrations, models\nfrom blog.titles import title\n")
@@ -92,8 +85,7 @@ def site(request, tmp_path):
     if request.param == "postgresql":
         if "POSTGRES_HOST" not in os.environ:
             pytest.skip("there is no Postgres. Run: make test")
-        settings = site.files["config/settings.py"].replace("DATABASES = ", "NO = ")
-        site.write("config/settings.py", settings + POSTGRES)
+        site.write("config/settings.py", site.files["config/settings.py"] + POSTGRES)
     site.write("make_database.py", PROGRAM)
     for name, texts in VARIANTS.items():
         if texts[0] is not None:

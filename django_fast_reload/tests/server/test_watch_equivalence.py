@@ -11,7 +11,7 @@ import time
 import pytest
 
 from .site import FILES
-from .watched_site import TEST_FILES, WatchedSite
+from .watched_site import POSTGRES, TEST_FILES, WatchedSite
 
 # Writes how each test went, and what was said of those that failed.
 PROBE = """
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
 """
 MODELS = FILES["shop/models.py"]
 VIEWS = FILES["blog/views.py"]
-SETTINGS = FILES["config/settings.py"]
+SETTINGS = FILES["config/settings.py"] + (POSTGRES if "POSTGRES_HOST" in os.environ else "")
 LAZY = "def value():\n    return 7\n"
 STOP = "import pytest\n@pytest.fixture(autouse=True)\ndef stop(request):\n    assert 'shop' not in str(request.node)\n"
 OPTIONS = TEST_FILES["pytest.ini"]

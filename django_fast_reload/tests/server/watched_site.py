@@ -51,6 +51,16 @@ TEST_FILES = {
                 self.assertEqual(1 + 1, 2)
     """,
 }
+# Added to the settings, it uses the server that `make test` starts.
+POSTGRES = """
+import os
+DATABASES["default"] = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": os.environ["POSTGRES_DB"],
+    **{name: os.environ[f"POSTGRES_{name}"] for name in ("HOST", "PORT", "USER", "PASSWORD")},
+    "TEST": {"NAME": "test_of_a_site"},
+}
+"""
 TEST_FILES = {name: dedent(text).lstrip("\n") for name, text in TEST_FILES.items()}
 
 

@@ -1,0 +1,205 @@
+"""Runs that are cancelled, crash or are killed, keys of the terminal, and what is left behind."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from .watched_site import POSTGRES, WatchedSite
+
+SLOW = """
+import os, pathlib, time, pytest
+here = pathlib.Path(__file__).parent
+@pytest.fixture
+def cleaned():
+    yield
+    (here / "cleaned").touch()
+@pytest.mark.django_db
+def test_slow(cleaned):
+    (here / "began").write_text(str(os.getpid()))
+    time.sleep(30)
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = WatchedSite(tmp_path / "my site")
+    yield site
+    if site.process:
+        site.stop()
+
+
+def until(condition, seconds: float = 20):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def databases(pattern: str) -> list[str]:
+    """Return the databases of the server for tests whose names are like this."""
+    import psycopg
+
+    with psycopg.connect(dbname="postgres", autocommit=True) as connection:
+        found = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [pattern])
+        return sorted(name for (name,) in found)
+
+
+@pytest.mark.skipif("POSTGRES_HOST" not in os.environ, reason="there is no Postgres. Run: make test")
+def test_a_save_cancels_a_run_and_nothing_is_left(site):
+    site.write("config/settings.py", site.files["config/settings.py"] + POSTGRES)
+    site.start()
+    site.write("shop/test_slow.py", SLOW)
+    until((site.root / "shop/began").exists)
+    began = site.status()["generation"]
+
+    site.write("shop/test_slow.py", SLOW.replace("sleep(30)", "sleep(0)"))
+    status = site.wait(began)
+
+    assert status["tests"]["counts"] == {"passed": 1}
+    assert (site.root / "shop/cleaned").exists()
+    until(lambda: databases("test_of_a_site_watch%") == [])
+    assert "KeyboardInterrupt" not in site.text()
+    assert len(databases("test_of_a_site_template%")) == 1
+    site.stop()
+    assert site.family == [] or site.process is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_and_every_process(site, number):
+    site.start()
+    site.write("shop/test_slow.py", SLOW)
+    until((site.root / "shop/began").exists)
+
+    began = time.monotonic()
+    status = site.stop(number)
+
+    assert status == 0, site.text()
+    assert time.monotonic() - began < 3
+    assert (site.root / "shop/cleaned").exists()
+
+
+def test_the_end_of_the_supervisor_ends_all(site):
+    site.start()
+
+    site.process.kill()
+    site.process.wait()
+
+    until(lambda: site.family() == [])
+
+
+def test_a_test_that_ends_its_process(site):
+    site.start()
+
+    crashed = site.save("shop/test_slow.py", "import os\ndef test_exit(): os._exit(3)\n")
+    fixed = site.save("shop/test_slow.py", "def test_exit(): pass\n")
+
+    assert crashed["state"] == "broken"
+    assert "ended by itself" in crashed["failure"]["title"]
+    assert fixed["tests"]["counts"] == {"passed": 1}
+
+
+def test_a_run_whose_process_is_killed(site):
+    site.start()
+    site.write("shop/test_slow.py", SLOW)
+    until((site.root / "shop/began").exists)
+    generation = site.status()["generation"]
+
+    os.kill(int((site.root / "shop/began").read_text()), signal.SIGKILL)
+    until(lambda: site.status()["state"] == "broken")
+    site.write("shop/test_slow.py", SLOW.replace("sleep(30)", "sleep(0)"))
+
+    assert site.wait(generation)["tests"]["counts"]["passed"] == 1
+
+
+def test_two_watches_at_once(site):
+    other = site.twin()
+    site.start()
+    other.start()
+    try:
+        status = site.status(), other.status()
+        site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(VERSION + '1')")
+        after = [each.wait(before["generation"]) for each, before in zip((site, other), status, strict=True)]
+    finally:
+        other.stop()
+
+    assert [each["tests"]["counts"] for each in after] == [{"failed": 1}] * 2
+
+
+def test_a_module_that_starts_a_thread_is_said_once(site):
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    site.write("blog/words.py", thread + site.files["blog/words.py"])
+    site.start()
+
+    counts = [site.save("blog/tests.py", text)["tests"]["counts"] for text in (
+        site.files["blog/tests.py"].replace('== "words"', '!= "words"'), site.files["blog/tests.py"])]  # fmt: skip
+
+    assert counts == [{"failed": 1}, {"passed": 1}]
+    assert site.text().count("no snapshot can be taken") == 1
+
+
+class Terminal:
+    """A watch in a terminal of its own."""
+
+    def __init__(self, site):
+        self.site = site
+        self.master, slave = pty.openpty()
+        command = [sys.executable, "-m", "django_fast_reload", "watch"]
+        environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+        self.text = b""
+        site.process = subprocess.Popen(
+            command, cwd=site.root, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        os.set_blocking(self.master, False)
+
+    def until(self, text: str) -> str:
+        """Return what was printed up to `text`."""
+
+        def seen():
+            try:
+                self.text += os.read(self.master, 65536)
+            except BlockingIOError:
+                pass
+            return text.encode() in self.text
+
+        until(seen, 60)
+        found, _, self.text = self.text.partition(text.encode())
+        return found.decode()
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+
+def test_keys(site):
+    terminal = Terminal(site)
+    terminal.until("6 passed")
+    site.edit("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(VERSION + '1')")
+    terminal.until("1 failed in")
+
+    terminal.type("a")
+    terminal.until("1 failed, 5 passed in")
+    terminal.type("f")
+    terminal.until("1 failed in")
+    terminal.type("\n")
+    terminal.until("1 failed in")
+    terminal.type("/shop or plaim\x7fn\n")
+    terminal.until("3 passed in")
+
+
+def test_breakpoint_has_the_terminal(site):
+    terminal = Terminal(site)
+    terminal.until("6 passed")
+    site.edit("blog/tests.py", 'assert words.WORD == "words"', 'breakpoint(); assert words.WORD == "words"')
+
+    terminal.until("(Pdb) ")
+    terminal.type("p 'af' * 2\n")
+    terminal.until("'afaf'")
+    terminal.type("c\n")
+
+    terminal.until("1 passed in")
