@@ -2,7 +2,9 @@
 
 import os
 import re
+import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import webbrowser
@@ -222,13 +224,16 @@ def watch(*options):
         # In the place of this program: Control-C is for the tests alone.
         return in_web(*words) if is_inside() else os.execv(sys.executable, program("native", "--test", *words))
     server = ""
+    for name in ("SIGTERM", "SIGHUP"):  # The terminal was closed; Windows has no SIGHUP.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
     try:
         if LAYOUT.get("database", "postgres") == "postgres":
             # A server of its own: that of `make test` ends with it.
-            start = ["docker", "compose", "run", "--detach", "--rm", "--no-deps", "db-test"]
-            server = "".join(show(*start, stdout=subprocess.PIPE, text=True).stdout.split()[-1:])
-            if server:
-                wait_until(lambda: output("docker", "inspect", HEALTH, server) == "healthy", HEALTH_TIMEOUT, 0.1)
+            server = f"db-watch-{secrets.token_hex(4)}"
+            start = ["docker", "compose", "run", "--detach", "--rm", "--no-deps", f"--name={server}", "db-test"]
+            show(*start, stdout=subprocess.DEVNULL)
+            wait_until(lambda: output("docker", "inspect", HEALTH, server) == "healthy", HEALTH_TIMEOUT, 0.1)
         setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else f"POSTGRES_HOST={server}"
         settings = [word for each in (setting, *variables) for word in ("--env", each)]
         # Without a terminal `exec` passes no signal on.
@@ -240,7 +245,7 @@ def watch(*options):
             show(*start, *command, env={**os.environ, "DB_SERVICE": server})
     finally:
         if server:
-            run("docker", "rm", "--force", "--volumes", server, stdout=subprocess.DEVNULL)
+            run("docker", "rm", "--force", "--volumes", server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def reset():

@@ -39,20 +39,19 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess:
     return subprocess.run(command, **{"cwd": ROOT, **options})
 
 
-def must(*command: str, **options: Any) -> subprocess.CompletedProcess:
-    """Run a command that prints its own error, and return the finished process. Exits with its status if it fails."""
-    done = run(*command, **options)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done
+def must(*command: str, **options: Any) -> None:
+    """Run a command that prints its own error. Exits with its status if it fails."""
+    status = run(*command, **options).returncode
+    if status:
+        sys.exit(status)
 
 
-def show(*command: str, **options: Any) -> subprocess.CompletedProcess:
+def show(*command: str, **options: Any) -> None:
     """Print a command in the form to type it, then run it like `must`."""
     variables = compose_variables() if command[0] == "docker" else {}
     words = [*(f"{name}={value}" for name, value in variables.items()), *command]
     print("$", shlex.join(words), file=sys.stderr, flush=True)
-    return must(*command, **options)
+    must(*command, **options)
 
 
 def ask(*command: str, **options: Any) -> subprocess.CompletedProcess:
