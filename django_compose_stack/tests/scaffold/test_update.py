@@ -397,7 +397,7 @@ def test_service_is_updated_like_the_rest(with_service, tmp_path):
 
 
 def test_service_that_a_new_version_no_longer_has_stays(with_service, tmp_path):
-    edits = {"services/valkey.txt": None, "services/definition.py": ('"valkey", ', '')}
+    edits = {"services/valkey.txt": None, "services/definition.py": ('"valkey", ', "")}
     before = with_service.read("compose.yaml")
 
     with_service.stack("update", releases.write(tmp_path / "next", releases.make("1.1.0", edits)))
