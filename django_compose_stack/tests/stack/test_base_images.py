@@ -7,6 +7,7 @@ import pytest
 from django_compose_stack.tests.stack.checkout import run, wait_for
 
 POSTGRES = "postgres:18"
+MARIADB = "mariadb:11.8"
 NGINX = "nginx:1.30"
 PYTHON = "python:3.12-slim"
 PASSWORD = "p@ss:w/o?r#d%$'\" x"
@@ -127,6 +128,71 @@ def test_postgres_refuses_to_start(start, options, message):
 
     assert status == "1"
     assert message in log
+
+
+def mariadb(container, query, *words):
+    return docker("exec", container, "mariadb", "-N", *words, "-e", query).stdout.strip()
+
+
+def wait_until_mariadb_is_ready(container):
+    probe = ["exec", container, "mariadb-admin", "ping", "-h", "127.0.0.1"]
+    wait_for(lambda: docker(*probe).returncode == 0, "MariaDB over TCP", TIMEOUT)
+
+
+def test_mariadb_makes_user_database_and_time_zones_and_runs_scripts_before_it_listens(start, tmp_path):
+    (tmp_path / "10-table.sql").write_text("CREATE TABLE seen (what text);")
+    (tmp_path / "20-probe.sh").write_text(
+        "mariadb-admin ping -u root -h 127.0.0.1 && what=listening || what=quiet\n"
+        "mariadb -u root my_db -e \"INSERT INTO seen VALUES ('$what')\"\n"
+    )
+    tmp_path.chmod(0o755)
+
+    db = start(
+        MARIADB,
+        *("--env", f"MYSQL_PASSWORD={PASSWORD}", "--env", "MYSQL_USER=owner", "--env", "MYSQL_DATABASE=my_db"),
+        *("--env", "MYSQL_ALLOW_EMPTY_PASSWORD=1", "--env", "MYSQL_ROOT_HOST=localhost"),
+        *("--volume", f"{tmp_path}:/docker-entrypoint-initdb.d:ro"),
+    )
+    wait_until_mariadb_is_ready(db)
+
+    assert mariadb(db, "SELECT what FROM my_db.seen") == "quiet"
+    assert mariadb(db, "SELECT user, host FROM mysql.user WHERE user <> 'mariadb.sys' ORDER BY 1") == (
+        "owner\t%\nroot\tlocalhost"
+    )
+    as_owner = ("-h", "127.0.0.1", "-u", "owner", f"-p{PASSWORD}", "my_db")
+    assert mariadb(db, "SELECT CURRENT_USER()", *as_owner) == "owner@%"
+    assert "Access denied" in docker("exec", db, "mariadb", "-h", "127.0.0.1", "-e", "SELECT 1").stderr
+    assert "DENIED" in docker("exec", db, "mariadb", *as_owner, "-e", "CREATE DATABASE other").stderr.upper()
+    values = "@@character_set_server, CONVERT_TZ('2020-06-01 12:00', 'UTC', 'Europe/Berlin')"
+    assert mariadb(db, f"SELECT {values}") == "utf8mb4\t2020-06-01 14:00:00"
+    assert docker("exec", db, "stat", "-c", "%u", "/proc/1").stdout.strip() == "999"
+    assert docker("inspect", "--format", "{{json .Config.Volumes}}", db).stdout.strip() == '{"/var/lib/mysql":{}}'
+
+
+def test_mariadb_keeps_its_data_reads_a_password_from_a_file_and_stops_cleanly(start, tmp_path):
+    (tmp_path / "secret").write_text("from a file\n")
+    secret = ("--volume", f"{tmp_path}/secret:/run/secret:ro", "--env", "MYSQL_PASSWORD_FILE=/run/secret")
+    names = ("--env", "MYSQL_USER=owner", "--env", "MYSQL_DATABASE=app", "--env", "MYSQL_ALLOW_EMPTY_PASSWORD=1")
+    db = start(MARIADB, *secret, *names)
+    wait_until_mariadb_is_ready(db)
+    query = ("CREATE TABLE kept (id int); SELECT COUNT(*) FROM kept", "-u", "owner", "-pfrom a file", "app")
+    assert mariadb(db, *query) == "0"
+
+    docker("stop", "--timeout", "30", db)
+    status, log = exit_and_log(db)
+    docker("start", db)
+    wait_until_mariadb_is_ready(db)
+
+    assert status == "0"
+    assert "Shutdown complete" in log
+    assert mariadb(db, "SELECT COUNT(*) FROM app.kept") == "0"
+
+
+def test_mariadb_refuses_to_start_without_a_word_about_roots_password(start):
+    status, log = exit_and_log(start(MARIADB, "--env", "MYSQL_DATABASE=app"))
+
+    assert status == "1"
+    assert "Database is uninitialized and password option is not specified" in log
 
 
 def test_nginx_fills_templates_with_the_variables_that_are_set(start, tmp_path):
