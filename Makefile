@@ -36,7 +36,7 @@ debug: ## Like up, and an editor can attach to debugpy on port 5678 (.vscode/lau
 ##@ Look inside
 bash: ## A shell where the code runs
 shell: ## Django's Python shell
-dbshell: ## A psql prompt on the database
+dbshell: ## An SQL prompt on the database
 ##@ Database
 migrate: ## Apply migrations
 migrations: ## Create migrations from changed models

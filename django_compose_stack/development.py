@@ -161,14 +161,18 @@ def manage(*words):
 
 
 def dbshell():
+    from django_compose_stack.services import database
+
+    chosen = database.chosen()
     if mode() == "native":
-        return native("psql")
-    psql = ["sh", "-c", 'psql -U "$POSTGRES_USER" "$POSTGRES_DB"']
+        # Native mode starts no other server than Postgres, and has no other client.
+        return native(*(["psql"] if chosen is database.POSTGRES else ["python", "manage.py", "dbshell"]))
+    shell = ["sh", "-c", chosen.shell]
     if mode() == "production":
         from django_compose_stack.production import rehearsal
 
-        return rehearsal.execute("db", *psql)
-    must("docker", "compose", "exec", "db", *psql)
+        return rehearsal.execute("db", *shell)
+    must("docker", "compose", "exec", "db", *shell)
 
 
 def lint():
@@ -187,8 +191,9 @@ def check():
 
 
 def test(*options):
-    """Run the tests on a Postgres of their own, in memory, which ends with them."""
+    """Run the tests on a database server of their own, in memory, which ends with them."""
     from django_compose_stack.services.command import test_variables
+    from django_compose_stack.services.database import chosen
 
     variables = [] if LAYOUT else test_variables()
     pytest = [*(["env", *variables] if variables else []), "pytest", *options]
@@ -197,7 +202,7 @@ def test(*options):
     if mode() == "native":
         return native("--test", *pytest)
     # A project that `init` added the stack to has its own way to run its tests, and settings for them.
-    setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else "POSTGRES_HOST=db-test"
+    setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else f"{chosen().host}=db-test"
     command = ["docker", "compose", "run", "--rm", "--build", "--no-deps"]
     command += [*(word for each in (setting, *variables) for word in ("--env", each)), "web"]
     command += [*LAYOUT.get("test", "pytest").split(), *options]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.template.defaultfilters import filesizeformat
 
+from django_compose_stack import databases
 from django_compose_stack.dashboard import project_file, tasks
 from django_compose_stack.dashboard.tasks import Tasks
 from django_compose_stack.health import first_line, unapplied_migrations
@@ -16,21 +17,7 @@ from django_compose_stack.host.project import COMPOSE
 OK, WARNING, BROKEN = "ok", "warning", "broken"
 DOWN = "The database does not answer"
 TIMEOUT = 1.0  # seconds
-STATEMENT_TIMEOUT = 5000  # milliseconds; Postgres itself ends a query whose result nobody waits for
-
-# Pattern of the driver's message, what it means, and the fix. The first match counts.
-REASONS = [
-    ("resolve host|Name or service", "There is no host {host}: its container is not running.", "make up"),
-    ("[Cc]onnection refused", "Nothing listens at {host}:{port}: the server is not running.", "make up"),
-    ("the database system is", "The server is starting or stopping. Try again in a moment.", "make logs"),
-    (
-        "password authentication failed",
-        "The server refused the password: its volume was created with another one.",
-        "make doctor",
-    ),
-    ('database ".*" does not exist', "The server runs, but has no database {name}.", "make doctor"),
-    ("too many clients|connection slots", "All connections are in use.", "make restart"),
-]
+STATEMENT_TIMEOUT = 5000  # milliseconds; the server itself ends a query whose result nobody waits for
 
 
 class Database(NamedTuple):
@@ -53,11 +40,15 @@ class Database(NamedTuple):
         return BROKEN if self.problem else WARNING if self.pending else OK
 
 
+def kind() -> databases.Database:
+    return databases.of(connection)
+
+
 def look() -> Database:
     """Return the state of the database, which has TIMEOUT to answer."""
     config = settings.DATABASES["default"]
-    where = f"{config['HOST']}:{config['PORT'] or 5432}" if config["HOST"] else str(config["NAME"])
-    blank = Database(where, connection.display_name)
+    where = f"{config['HOST']}:{config['PORT'] or kind().port}" if config["HOST"] else str(config["NAME"])
+    blank = Database(where, kind().name(connection))
     results: list[Database] = []
     # A daemon thread: an abandoned connection attempt must not delay a reload.
     thread = threading.Thread(target=lambda: results.append(ask(blank)), daemon=True)
@@ -74,8 +65,7 @@ def ask(blank: Database) -> Database:
     # Connections belong to threads, so this is not the one of the request.
     try:
         with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT}")
+            kind().limit(cursor, STATEMENT_TIMEOUT)
             label = f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}"
             found = blank._replace(label=label, facts=tuple(facts(cursor)))
         found = found._replace(pending=tuple(unapplied_migrations()))
@@ -93,17 +83,14 @@ def ask(blank: Database) -> Database:
 
 def facts(cursor):
     config = settings.DATABASES["default"]
-    if connection.vendor != "postgresql":
+    usage = kind().usage(cursor)
+    if usage is None:
         yield "file", str(config["NAME"])
         return
-    cursor.execute(
-        "SELECT pg_database_size(current_database()), count(*), current_setting('max_connections') "
-        "FROM pg_stat_activity WHERE client_port IS NOT NULL"
-    )
-    size, clients, limit = cursor.fetchone()
+    size, clients, limit = usage
     yield "database", f"{config['NAME']}, {filesizeformat(size)}"
     yield "connections", f"{clients} of {limit}"
-    volume = re.search(r"^\s*- ([\w-]+):/var/lib/postgresql", project_file(COMPOSE), re.M)
+    volume = re.search(rf"^\s*- ([\w-]+):{kind().path}", project_file(COMPOSE), re.M)
     # At any other host it is not the database of compose.yaml.
     if volume and config["HOST"] == "db":
         yield "volume", volume[1]
@@ -112,8 +99,8 @@ def facts(cursor):
 def explain(message: str) -> dict[str, str]:
     """Return the fields `reason` and `fix` for a driver's message."""
     config = settings.DATABASES["default"]
-    values = {"host": config["HOST"], "port": config["PORT"] or 5432, "name": config["NAME"]}
-    for pattern, reason, fix in REASONS:
+    values = {"host": config["HOST"], "port": config["PORT"] or kind().port, "name": config["NAME"]}
+    for pattern, reason, fix in kind().reasons:
         if re.search(pattern, message):
             return {"reason": reason.format(**values), "fix": fix}
     return {"reason": first_line(message), "fix": "make logs"}

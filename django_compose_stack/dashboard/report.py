@@ -11,15 +11,17 @@ from django_compose_stack.dashboard.local import has_known_host, why_not_local
 from django_compose_stack.health import first_line
 
 UNDEFINED = {"42P01", "42703"}  # SQLSTATE of a missing table and of a missing column
+MYSQL_UNDEFINED = {1146, 1054}
 SQLITE_UNDEFINED = ("no such table", "no such column", "has no column named")
 
 
 def is_about_schema(error: BaseException | None) -> bool:
-    """Return whether an error of Postgres or SQLite is about a missing table or column."""
+    """Return whether an error of Postgres, MySQL or SQLite is about a missing table or column."""
     if not isinstance(error, ProgrammingError | OperationalError):
         return False
     state = getattr(error.__cause__, "sqlstate", None)
-    return state in UNDEFINED or any(words in str(error) for words in SQLITE_UNDEFINED)
+    number = next(iter(error.args), None)
+    return state in UNDEFINED or number in MYSQL_UNDEFINED or any(words in str(error) for words in SQLITE_UNDEFINED)
 
 
 class ExceptionReporter(DjangoExceptionReporter):

@@ -11,16 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from django_compose_stack import databases
 from django_compose_stack.dashboard.local import development_only, why_not_local
 
 OWN = "/_stack/"
 APP = "django_tasks_db"
 # Of each state, the name on the page and how many of the newest are shown.
 STATES = {"RUNNING": ("running", 5), "READY": ("queued", 5), "FAILED": ("failed", 8), "SUCCESSFUL": ("done", 4)}
-LOCKS = """
-SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND granted
-AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 
 class Task(NamedTuple):
@@ -58,19 +55,14 @@ def look() -> Tasks | None:
     """Return what is known of the tasks; None where the project has none. Raises DatabaseError without their table."""
     if not apps.is_installed(APP):
         return None
-    from django_compose_stack.tasks.lifeline import SPACE
-
     model = apps.get_model("django_tasks_database", "DBTaskResult")
     numbers = dict(model.objects.order_by().values_list("status").annotate(Count("pk")))
     recent: list[Task] = []
     for state, (_, shown) in STATES.items():
         newest = model.objects.filter(status=state).order_by("-enqueued_at")[:shown]
         recent += (Task(str(each.pk), each.task_path, state, each.enqueued_at, each.traceback) for each in newest)
-    workers = None
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(LOCKS, [SPACE])
-            workers = cursor.fetchone()[0]
+    with connection.cursor() as cursor:
+        workers = databases.of(connection).workers(cursor)
     return Tasks(tuple((name, numbers.get(state, 0)) for state, (name, _) in STATES.items()), tuple(recent), workers)
 
 

@@ -11,6 +11,7 @@ from django_compose_stack.data.server import SERVERS, identifier, literal
 from django_compose_stack.data.upgrades import upgrade
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import Failure
+from django_compose_stack.services.database import need_postgres
 
 
 def backups(server):
@@ -40,6 +41,7 @@ ACTIONS = {
     "db-owner": become_owner,
     "upgrade-db": upgrade,
 }
+INSTEAD = "use the server's own programs in its container: mariadb-dump and mariadb, or mysqldump and mysql"
 # These only read, so they may run beside any other.
 READING = {"backup", "backups"}
 
@@ -52,6 +54,7 @@ def main(action, *words):
     if action == "restore":
         # Before a server is started for a damaged file.
         words = [whole(*words)]
+    need_postgres(f"`{action}`", INSTEAD)
     server = SERVERS[mode()]()
     with contextlib.nullcontext() if action in READING else server.changing(action):
         ACTIONS[action](server, *words)

@@ -106,12 +106,12 @@ def check_secrets(stack: Stack) -> Findings:
             'python3 -c "import secrets; print(secrets.token_urlsafe(50))"',
             None if "SECRET_KEY" in stack.environment else write_key,
         )
-    password = stack.value("POSTGRES_PASSWORD")
-    if len(password) < PASSWORD_LENGTH and not (stack.value("DATABASE_URL") or stack.value("POSTGRES_PASSWORD_FILE")):
+    variable = "MYSQL_PASSWORD" if "MYSQL_PASSWORD" in stack.example else "POSTGRES_PASSWORD"
+    password = stack.value(variable)
+    if len(password) < PASSWORD_LENGTH and not (stack.value("DATABASE_URL") or stack.value(f"{variable}_FILE")):
         yield Finding(
             "env-password",
-            "POSTGRES_PASSWORD is "
-            + ("that of .env.example" if password == stack.example.get("POSTGRES_PASSWORD") else "too short"),
+            f"{variable} is " + ("that of .env.example" if password == stack.example.get(variable) else "too short"),
             "DEBUG is off, and a public or short password protects nothing.",
             "Write a long one to .env, then set it in the database: make up, then make doctor FIX=1",
         )

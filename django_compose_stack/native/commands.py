@@ -3,6 +3,7 @@
 Modules that only some commands need are imported inside them, because imports at the top delay every command.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from django_compose_stack.host.project import ROOT
 from django_compose_stack.native import postgres, web, worker
 from django_compose_stack.native.common import STATE, one_at_a_time, one_checkout_at_a_time
 from django_compose_stack.native.environment import LOCK, VENV, remove
+from django_compose_stack.services.database import POSTGRES, chosen
 
 USAGE = """\
 Native mode, without Docker. Each begins with: python3 .stack native
@@ -30,6 +32,10 @@ reset               stop all and DELETE the database
 """
 
 
+# Programs that ask no database.
+WITHOUT_DATABASE = ("true", "ruff", "uv")
+
+
 class Variables:
     """What native mode reads from the environment and .env, as Django reads it."""
 
@@ -40,7 +46,10 @@ class Variables:
         try:
             Env.read_file(ROOT / ".env")
             env = Env()
-            self.elsewhere = bool(env.str("DATABASE_URL", default=""))
+            self.elsewhere = "DATABASE_URL" if env.str("DATABASE_URL", default="") else ""
+            self.foreign = "" if chosen() is POSTGRES else chosen().title
+            if self.foreign and env.str("MYSQL_HOST", default=""):
+                self.elsewhere = self.elsewhere or "MYSQL_HOST"
             self.role = env.str("POSTGRES_USER", default="app")
             self.database = env.str("POSTGRES_DB", default="app")
             self.debug_is_set = bool(env.str("DEBUG", default=""))
@@ -50,15 +59,25 @@ class Variables:
             sys.exit(f"stack: {error}")
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def environment(self, server):
-        """Return the environment of a command, with `server` running and prepared."""
+    def environment(self, server, needs_database=True):
+        """Return the environment of a command, with `server` running and prepared.
+
+        Raises Failure where the project has another database than Postgres, nothing says where, and it is needed.
+        """
         path = os.pathsep.join([str(VENV / "bin"), str(postgres.BIN), os.environ.get("PATH", os.defpath)])
         result = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
         result["DEVSERVER_REQUIREMENTS"] = str(LOCK.relative_to(ROOT))
         result.pop("PYTHONHOME", None)
         if not self.debug_is_set:
             result["DEBUG"] = "true"
-        if not self.elsewhere:
+        if self.foreign and not self.elsewhere:
+            if needs_database:
+                raise Failure(
+                    f"the project has {self.foreign}, and native mode starts no other database than Postgres",
+                    f"start a {self.foreign} server yourself, and write MYSQL_HOST=127.0.0.1, with its MYSQL_USER and "
+                    f"MYSQL_PASSWORD, into .env; or make up MODE=docker; or make remove SERVICE={chosen().name}",
+                )
+        elif not self.elsewhere:
             if not (server.is_current() and server.knows(self.role, self.database)):
                 with one_at_a_time():
                     server.start()
@@ -69,7 +88,8 @@ class Variables:
 
 def run(*words):
     """Replace this process by the command. Returns an exit status only if it cannot start."""
-    environment = Variables().environment(postgres.development())
+    needs_database = not (words[0] in WITHOUT_DATABASE or "write-locks" in words)
+    environment = Variables().environment(postgres.development(), needs_database)
     os.chdir(ROOT)
     try:
         os.execvpe(words[0], words, environment)
@@ -81,8 +101,10 @@ def run_test(words):
     """Run the command on a temporary database, and return its exit status."""
     from django_compose_stack.native import testing
 
-    with testing.throw_away() as server:
-        environment = Variables().environment(server)
+    variables = Variables()
+    # Of another database the tests make one of their own on the server that there is.
+    with contextlib.nullcontext() if variables.foreign else testing.throw_away() as server:
+        environment = variables.environment(server)
         # The terminal sends Ctrl-C to the command too, which handles it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -164,7 +186,7 @@ def reset():
 def ps():
     elsewhere = Variables().elsewhere
     server, runs = postgres.development(), web.SERVER.running()
-    rows = [("db", "DATABASE_URL" if elsewhere else f"127.0.0.1:{server.port}" if server.is_ready() else "")]
+    rows = [("db", elsewhere or (f"127.0.0.1:{server.port}" if server.is_ready() else ""))]
     rows.append(("web", web.url(runs[1]) if runs else ""))
     if worker.is_wanted():
         runs = worker.WORKER.running()

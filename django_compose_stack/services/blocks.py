@@ -115,7 +115,9 @@ def remove(content: str, block: Block) -> str:
 
 
 def has(service: Service, content: Callable[[str], Optional[str]]) -> bool:
-    """Return whether a project has a service: at least one of its blocks, edited or not."""
+    """Return whether a project has a service: at least one of its blocks, edited or not; or the line that marks it."""
+    if service.mark:
+        return find_line(content("compose.yaml") or "", service.mark) is not None
     for block in service.blocks:
         found = state(content(block.file), block).state
         # Where neither the old nor the new lines are found, the project has others for a reason of its own.

@@ -6,7 +6,7 @@ import sys
 
 from django_compose_stack.host.mode import is_inside, mode
 from django_compose_stack.host.process import Failure, output, run
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.services import blocks, definition, packages
 from django_compose_stack.services.blocks import ABSENT, EDITED, THERE, Unfit, around, has, insert, remove, state
 
@@ -41,6 +41,7 @@ def files_of(service):
 def add(name=""):
     """Add a service to the project. Raises Failure, with nothing changed, where a block has no place."""
     services, service = choose(name)
+    refuse_second(services, service)
     before = files_of(service)
     after, wrong, is_there = dict(before), [], has(service, before.get)
     for block in service.blocks:
@@ -67,11 +68,24 @@ def add(name=""):
     if not changed and wanted == project:
         print(f"{name} is there already.")
         return
-    packages.lock(project, wanted, lambda: write(changed))
+    is_swap = "instead" in service.fields
+    if is_swap:
+        end_all()
+    packages.lock(project, wanted, lambda: replace(service, changed), is_first=not is_swap)
     names = ", ".join(sorted({*changed, *packages.changed(project, wanted)}))
     print(f"Added {name}: {names}. Next: {following(service)}")
     for line in filter(None, (service.fields.get("next"), service.fields.get("native"))):
         print(line)
+    name_volumes(service.words("leaves"))
+
+
+def refuse_second(services, service):
+    """Raise Failure where another service stands in the place that this one takes."""
+    place = service.fields.get("instead")
+    for other in services.values() if place else ():
+        if other != service and other.fields.get("instead") == place and has(other, read):
+            problem = f"the project has {other.name}, which is in the place that {service.name} takes"
+            raise Failure(problem, f"make remove SERVICE={other.name}; then: make add SERVICE={service.name}")
 
 
 def drop(name=""):
@@ -80,7 +94,8 @@ def drop(name=""):
     before = files_of(service)
     project = read("pyproject.toml")
     wanted = packages.remove(project, service)
-    if not has(service, before.get) and wanted == project:
+    # The packages of one in the place of another tell nothing: others for that place may have the same.
+    if not has(service, before.get) and (service.mark or wanted == project):
         raise Failure(f"{name} is not there", f"To add it: make add SERVICE={name}")
     after, wrong = dict(before), []
     # The last first: a block may stand in lines that another has replaced.
@@ -89,20 +104,38 @@ def drop(name=""):
         if found.state == THERE:
             after[block.file] = None if block.place == "new" else remove(after[block.file], block)
         elif found.state == EDITED:
-            wrong.append(f"{block.file}{lines(found)}")
+            # What stood there before can only come back where the lines are those that replaced it.
+            must = f" must be:\n{indented(block.text)}" if block.place == "replace" else ""
+            wrong.append(f"{block.file}{lines(found)}{must}")
     if wrong:
         raise Failure(
             f"nothing was removed, because somebody has edited what belongs to {name}:\n"
             + "\n".join(f"  {each}" for each in reversed(wrong)),
-            f"Delete or move those lines yourself, then: make remove SERVICE={name}",
+            f"{'Restore' if service.mark else 'Delete or move'} those lines yourself, then: make remove SERVICE={name}",
         )
-    stop(service)
     changed = {path: content for path, content in after.items() if content != before[path]}
-    packages.lock(project, wanted, lambda: write(changed), is_first=False)
+    if "instead" in service.fields:
+        end_all()
+    back = service.words("without")
+    packages.lock(project, wanted, lambda: replace(service, changed), is_first=False, back=back)
     names = ", ".join(sorted({*changed, *packages.changed(project, wanted)}))
     print(f"Removed {name}: {names}. Next: {following(service)}")
-    for volume in volumes(service):
-        print(f"Its data stays in the volume {volume}. To delete it: docker volume rm {volume}")
+    name_volumes(service.words("volumes"))
+
+
+def replace(service, contents):
+    """Write files once nothing runs any more that the old ones describe, and the new ones do not."""
+    if "instead" in service.fields:
+        # Again: to lock the packages may have started a container.
+        end_all()
+    elif own := containers(service):
+        stop(own)
+    write(contents)
+
+
+def name_volumes(names):
+    for volume in volumes(names):
+        print(f"The data of before stays in the volume {volume}. To delete it: docker volume rm {volume}")
 
 
 def following(service):
@@ -141,20 +174,30 @@ def containers(service):
     return re.findall(r"^  ([\w-]+):$", texts, re.M)
 
 
-def stop(service):
-    """Stop and remove the containers of a service while compose.yaml still knows them."""
-    own = containers(service)
-    if own and has_containers():
+def stop(own):
+    """Stop and remove containers while compose.yaml still knows them."""
+    if has_containers():
         run("docker", "compose", "rm", "--force", "--stop", *own, stdout=sys.stderr)
 
 
-def volumes(service):
-    """Return the full names of the volumes that a service leaves behind."""
+def end_all():
+    """Stop everything of the project; its data stays.
+
+    A server that runs would install the new packages, and read the new settings, beside the old database.
+    """
+    if has_containers():
+        run("docker", "compose", "--profile", "*", "down", stdout=sys.stderr)
+    elif not is_inside():
+        run(*program("native", "stop"))
+
+
+def volumes(names):
+    """Return the full names of the volumes of these names that the project has."""
     if not has_containers():
         return []
     found = []
     project = output("docker", "compose", "config", "--format={{.name}}") or ROOT.name
-    for name in service.words("volumes"):
+    for name in names:
         labels = [f"com.docker.compose.volume={name}", f"com.docker.compose.project={project}"]
         found += output("docker", "volume", "ls", "--quiet", *(f"--filter=label={label}" for label in labels)).split()
     return found

@@ -12,6 +12,12 @@
         depends_on: [db, valkey]
 
 A block goes before or after a line of a file, to its end, in the place of other lines, or is a file of its own ("new").
+
+One that is as another has only its first lines, and what differs, OLD => NEW; nothing after => leaves the line out:
+
+    MySQL
+    like: mariadb
+    MariaDB => MySQL
 """
 
 import pkgutil
@@ -19,7 +25,7 @@ import re
 from typing import Callable, Dict, List, NamedTuple, Optional
 
 # In this order their blocks stand where several services write to the same place, whichever came first.
-NAMES = ("worker", "valkey", "uwsgi")
+NAMES = ("mariadb", "mysql", "worker", "valkey", "uwsgi")
 PLACES = ("before", "after", "end", "replace", "new")
 FOLDER = "django_compose_stack/services"
 
@@ -34,7 +40,10 @@ class Block(NamedTuple):
 
 
 class Service(NamedTuple):
-    """fields: what stands above the first block: packages, prod-packages, test, native, volumes, next."""
+    """fields: what stands above the first block: packages, prod-packages, test, native, volumes, next.
+
+    Of one in the place of another: instead, whose place that is; without, the packages that go; leaves, the volumes.
+    """
 
     name: str
     title: str
@@ -43,6 +52,11 @@ class Service(NamedTuple):
 
     def words(self, field) -> List[str]:
         return self.fields.get(field, "").split()
+
+    @property
+    def mark(self) -> str:
+        """The line of compose.yaml that tells it from others for the same place, whose blocks are partly the same."""
+        return f"x-{self.name}: &{self.name}" if "instead" in self.fields else ""
 
 
 def parse(name: str, text: str) -> Service:
@@ -64,8 +78,24 @@ def parse(name: str, text: str) -> Service:
 
 def load(content: Callable[[str], Optional[bytes]]) -> Dict[str, Service]:
     """Return the services that there are, by name. content: returns a file of this folder; None where there is none."""
-    found = {name: content(f"{name}.txt") for name in NAMES}
-    return {name: parse(name, text.decode()) for name, text in found.items() if text is not None}
+    texts = {name: text.decode() for name in NAMES for text in [content(f"{name}.txt")] if text is not None}
+    return {name: parse(name, resolve(text, texts)) for name, text in texts.items()}
+
+
+def resolve(text: str, texts: Dict[str, str]) -> str:
+    """Return a definition in full, where it says what differs from another one."""
+    head, is_like, rest = text.partition("\nlike: ")
+    if not is_like:
+        return text
+    other, *changes = rest.splitlines()
+    title, _, fields = head.partition("\n")
+    body = texts[other].partition("\n")[2]
+    for change in changes:
+        old, _, new = change.partition(" =>")
+        body = body.replace(old, new[1:]) if new else body.replace(f"{old}\n", "")
+    top, _, blocks = body.partition("\n\n")
+    # The last of two lines for one field counts.
+    return f"{title}\n{top}\n{fields}".rstrip() + f"\n\n{blocks}"
 
 
 def own() -> Dict[str, Service]:

@@ -2,8 +2,10 @@
 
 import re
 
-from django_compose_stack.host.project import ROOT
+from django_compose_stack.host.process import output
+from django_compose_stack.host.project import ROOT, content
 
+PIN = re.compile(r"^[\w.-]+==[^\s;\\]+", re.M)
 # Field of a definition, and the list of pyproject.toml that its packages stand in.
 LISTS = {"packages": "dependencies", "prod-packages": "prod"}
 
@@ -18,11 +20,21 @@ def name_of(line):
 
 
 def add(project, service):
-    """Return pyproject.toml with the service's packages, each in its place by the alphabet.
+    """Return pyproject.toml with the service's packages, and without those whose place they take."""
+    return put(take(project, service, {"without": "dependencies"}), service, LISTS)
+
+
+def remove(project, service):
+    """Return pyproject.toml without the service's packages, and with those whose place they had."""
+    return put(take(project, service, LISTS), service, {"without": "dependencies"})
+
+
+def put(project, service, lists):
+    """Return pyproject.toml with the packages of fields of a service, each in its place by the alphabet.
 
     A package that the project names itself, in whatever version, stays as it is.
     """
-    for field, name in LISTS.items():
+    for field, name in lists.items():
         for package in service.words(field):
             match = listed(project, name)
             lines = match[1].splitlines(True) if match else []
@@ -34,9 +46,9 @@ def add(project, service):
     return project
 
 
-def remove(project, service):
-    """Return pyproject.toml without the service's packages; what somebody else wrote of them stays."""
-    for field, name in LISTS.items():
+def take(project, service, lists):
+    """Return pyproject.toml without the packages of fields; what somebody else wrote of them stays."""
+    for field, name in lists.items():
         for package in service.words(field):
             match = listed(project, name)
             if match:
@@ -45,22 +57,27 @@ def remove(project, service):
     return project
 
 
-def lock(before, after, write, is_first=True):
+def lock(before, after, write, is_first=True, back=()):
     """Write pyproject.toml and its lock files, and with them what `write` writes.
 
     is_first: install the packages before, so that a server that runs never sees the rest without them; else after. If
-    the packages cannot be resolved, pyproject.toml is as it was, and `write` is not called.
+    the packages cannot be resolved, pyproject.toml is as it was, and `write` is not called. back: the packages that
+    come back, in the versions that they had.
     """
     if after == before:
         return write()
     from django_compose_stack import dependencies
 
-    path = ROOT / "pyproject.toml"
-    path.write_text(after, encoding="utf-8")
+    texts = {ROOT / name: content(ROOT / name) for name in ("pyproject.toml", *dependencies.LOCKS.values())}
+    (ROOT / "pyproject.toml").write_text(after, encoding="utf-8")
     try:
+        for path in texts if back else ():
+            if pins := forgotten(path, texts[path], back):
+                path.write_text(texts[path] + pins, encoding="utf-8")
         dependencies.write_locks()
     except BaseException:
-        path.write_text(before, encoding="utf-8")
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8")
         raise
     if is_first:
         dependencies.install()
@@ -68,6 +85,22 @@ def lock(before, after, write, is_first=True):
     if not is_first:
         dependencies.install()
     return None
+
+
+def forgotten(path, text, packages):
+    """Return the pins that a lock file had when it last had one of the packages, and has no more.
+
+    The resolver keeps to what is locked: without them, coming back would be an upgrade too. Git remembers them.
+    """
+    name = path.relative_to(ROOT).as_posix()
+    pattern = f"^({'|'.join(re.escape(name_of(package)) for package in packages)})=="
+    commit = output("git", "log", "-1", "--format=%H", "--extended-regexp", f"-G{pattern}", "--", name)
+    for revision in ("HEAD", commit, f"{commit}^") if commit else ("HEAD",):
+        old = output("git", "show", f"{revision}:./{name}")
+        if re.search(pattern, old, re.M):
+            there = {name_of(line) for line in PIN.findall(text)}
+            return "".join(f"{line}\n" for line in PIN.findall(old) if name_of(line) not in there)
+    return ""
 
 
 def changed(before, after):

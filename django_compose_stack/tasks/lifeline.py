@@ -4,7 +4,6 @@ The database lets go of a lock when the connection that took it ends, in whateve
 given back when nobody holds the lock of that worker.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,27 +12,22 @@ from django.db import DatabaseError, connections
 from django.tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
+from django_compose_stack import databases
 from django_compose_stack.tasks.wake import notify
 
 INTERVAL = 5  # seconds between two looks
 ATTEMPTS = 3  # workers that may die of one task; then it has failed
-SPACE = int.from_bytes(b"work", "big")  # of the locks, so that they can be counted
 
 
 class WorkerLost(Exception):
     """The workers that ran a task were killed."""
 
 
-def key(worker: str) -> int:
-    """Return the number of a worker's lock, 32 bits with a sign."""
-    return int.from_bytes(hashlib.sha256(worker.encode()).digest()[:4], "big", signed=True)
-
-
 class Lifeline:
     """Holds the lock of a worker, and gives back the tasks of workers that have none.
 
     worker: its id. say: called with each line for the log. alive: a file to touch at each look, for a health check.
-    Other databases than Postgres have no such locks here, and tasks of a killed worker stay as they are.
+    SQLite has no such locks, and tasks of a killed worker stay as they are.
     """
 
     def __init__(self, worker: str, say: Callable[[str], object], alive: str = "", alias: str = "default"):
@@ -42,7 +36,7 @@ class Lifeline:
         self.connection = connections.create_connection(alias)
         self.connection.inc_thread_sharing()
         self.ended = threading.Event()
-        self.is_supported = self.connection.vendor == "postgresql"
+        self.database = databases.of(self.connection)
 
     def start(self) -> None:
         """Take the lock, then look from a thread of its own until the process ends."""
@@ -69,24 +63,19 @@ class Lifeline:
         """Raises DatabaseError where the database does not answer, or has no table of tasks yet."""
         if self.connection.connection is None or not self.connection.is_usable():
             self.connection.close()
-            if self.is_supported:
-                self.ask("pg_advisory_lock", key(self.worker))
+            with self.connection.cursor() as cursor:
+                self.database.hold(cursor, self.worker)
         if self.alive:
             Path(self.alive).touch()
-        if self.is_supported:
+        if self.database.has_locks:
             self.give_back()
-
-    def ask(self, function: str, number: int):
-        with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT {function}(%s, %s)", [SPACE, number])
-            return cursor.fetchone()[0]
 
     def is_lost(self, worker: str) -> bool:
         """Return whether nobody holds the lock of a worker."""
-        if worker == self.worker or not self.ask("pg_try_advisory_lock", key(worker)):
+        if worker == self.worker:
             return False
-        self.ask("pg_advisory_unlock", key(worker))
-        return True
+        with self.connection.cursor() as cursor:
+            return not self.database.is_held(cursor, worker)
 
     def give_back(self) -> None:
         """Let the tasks of lost workers run again; those that several workers died of have failed."""

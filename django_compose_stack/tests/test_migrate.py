@@ -10,6 +10,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from django_compose_stack import health
+from django_compose_stack.databases.postgresql import MIGRATE
 from django_compose_stack.management.commands import migrate
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +33,7 @@ def other(postgres):
 
 def test_migrate_waits_for_its_turn_and_gives_up_in_time(other, monkeypatch):
     monkeypatch.setattr(migrate, "LOCK_TIMEOUT", 0.1)
-    other.execute("SELECT pg_advisory_lock(%s)", [migrate.LOCK])
+    other.execute("SELECT pg_advisory_lock(%s)", [MIGRATE])
     out = StringIO()
 
     with pytest.raises(CommandError, match=r"Gave up after 0\.1 s: another process is migrating this database"):
@@ -66,7 +67,7 @@ def test_migrate_gives_the_lock_back_when_it_fails(other, monkeypatch):
     with pytest.raises(RuntimeError):
         call_command("migrate")
 
-    assert other.execute("SELECT pg_try_advisory_lock(%s)", [migrate.LOCK]).fetchone() == (True,)
+    assert other.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATE]).fetchone() == (True,)
 
 
 def test_migrate_makes_the_table_of_a_database_cache(settings):

@@ -5,6 +5,7 @@ import psycopg
 import pytest
 from django.db.backends.postgresql import base as django_base
 
+from django_compose_stack import waiting
 from django_compose_stack.postgresql import base
 
 REFUSED = psycopg.OperationalError('connection to server at "db", port 5432 failed: Connection refused')
@@ -16,8 +17,8 @@ WRONG_PASSWORD = psycopg.OperationalError('FATAL:  password authentication faile
 @pytest.fixture
 def connect(monkeypatch):
     """Return a function that connects to a server with the given answers, and returns how often it was asked."""
-    monkeypatch.setattr(base, "PAUSE", 0)
-    monkeypatch.setattr(base, "started", base.time.monotonic())
+    monkeypatch.setattr(waiting, "PAUSE", 0)
+    monkeypatch.setattr(waiting, "started", waiting.time.monotonic())
 
     def try_to_connect(*answers):
         with mock.patch.object(django_base.DatabaseWrapper, "get_new_connection", side_effect=answers) as asked:
@@ -51,7 +52,7 @@ def test_wrong_password_is_not_waited_for(connect):
 
 
 def test_wait_ends(connect, monkeypatch):
-    monkeypatch.setattr(base, "started", base.time.monotonic() - base.START_TIMEOUT)
+    monkeypatch.setattr(waiting, "started", waiting.time.monotonic() - waiting.START_TIMEOUT)
 
     with pytest.raises(psycopg.OperationalError, match="Connection refused"):
         connect(REFUSED, "a connection")
@@ -61,7 +62,7 @@ def test_server_without_a_name_is_waited_for_shortly(connect, monkeypatch):
     connect(NO_NAME, "a connection")
     assert connect.asked == 2
 
-    monkeypatch.setattr(base, "started", base.time.monotonic() - base.NAME_TIMEOUT)
+    monkeypatch.setattr(waiting, "started", waiting.time.monotonic() - waiting.NAME_TIMEOUT)
     with pytest.raises(psycopg.OperationalError, match="failed to resolve host"):
         connect(NO_NAME, "a connection")
 

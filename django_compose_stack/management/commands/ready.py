@@ -2,9 +2,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from django_compose_stack import databases
 from django_compose_stack.health import OK, readiness, wait
 
-SPARE = 10  # connections left for backups, psql and a migration
+SPARE = 10  # connections left for backups, a shell and a migration
 
 
 class Command(BaseCommand):
@@ -19,18 +20,19 @@ class Command(BaseCommand):
         state = wait(self.state, options["wait"], self.stdout.write)
         if state != OK:
             raise CommandError(f"Not ready: {state}")
-        if connection.vendor != "postgresql":
-            return
+        database = databases.of(connection)
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('max_connections')::int")
-            limit = cursor.fetchone()[0] - SPARE
+            allowed = database.connections(cursor)
+        if allowed is None:
+            return
+        limit = allowed - SPARE
         # A deploy starts a new replica before it stops an old one.
         wanted = (settings.WEB_REPLICAS + 1) * settings.WEB_CONCURRENCY * settings.WEB_THREADS
         if wanted > limit:
             raise CommandError(
                 f"WEB_REPLICAS={settings.WEB_REPLICAS}, plus one during a deploy, times "
                 f"WEB_CONCURRENCY={settings.WEB_CONCURRENCY} processes, times {settings.WEB_THREADS} threads may open "
-                f"{wanted} connections, and Postgres allows {limit}. Lower one of the two variables, or raise "
+                f"{wanted} connections, and {database.title} allows {limit}. Lower one of the two variables, or raise "
                 "max_connections of the db service"
             )
 

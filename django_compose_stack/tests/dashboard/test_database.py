@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from django_compose_stack import health
+from django_compose_stack import databases, health
 from django_compose_stack.dashboard import database
 
 
@@ -104,6 +104,41 @@ def test_error_is_explained(no_database, monkeypatch, message, reason):
     found = database.look()
 
     assert found.problem == database.DOWN
+    assert found.reason == reason
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            "(2003, \"Can't connect to MySQL server on 'db' ([Errno -2] Name or service not known)\")",
+            "There is no host db: its container is not running.",
+        ),
+        (
+            "(2003, \"Can't connect to MySQL server on 'db' ([Errno 111] Connection refused)\")",
+            "Nothing listens at db:3306: the server is not running.",
+        ),
+        (
+            "(1045, \"Access denied for user 'app'@'172.18.0.3' (using password: YES)\")",
+            "The server refused the password: its volume was created with another one.",
+        ),
+        (
+            "(1044, \"Access denied for user 'app'@'%' to database 'shop'\")",
+            "The server runs, but has no database shop that this user may use.",
+        ),
+        ("(2013, 'Lost connection to MySQL server')", "The server is starting or stopping. Try again in a moment."),
+        ("(1040, 'Too many connections')", "All connections are in use."),
+    ],
+)
+def test_error_of_mysql_is_explained(no_database, monkeypatch, message, reason):
+    monkeypatch.setattr(database, "kind", lambda: databases.KINDS["mysql"])
+    configure(monkeypatch, HOST="db", PORT="", NAME="shop")
+    no_database(OperationalError(message))
+
+    found = database.look()
+
+    assert (found.label, found.where) == ("MariaDB or MySQL", "db:3306")
     assert found.reason == reason
 
 

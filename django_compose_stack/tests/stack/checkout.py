@@ -16,6 +16,7 @@ from pathlib import Path
 from django_compose_stack.tests import ROOT, STACK
 
 TIMEOUT = 180  # seconds; what no command here needs unless something hangs
+LONG = 600  # seconds; packages are locked, and images built
 PAUSE = 0.1  # seconds
 # Below the ports that the engine and the kernel hand out by themselves.
 PORTS = range(20000, 30000)
@@ -94,6 +95,7 @@ def wait_for(condition, what: str, timeout: float = 30):
     return result
 
 
+GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
 # The same tests on what `new` makes of the repository: TEST_PROJECT=new
 IS_NEW = os.environ.get("TEST_PROJECT") == "new"
 
@@ -177,3 +179,25 @@ class Checkout:
         left = self.leftovers()
         shutil.rmtree(self.path)
         assert left == []
+
+
+class Repository(Checkout):
+    """A checkout with a commit to compare with, to add services to."""
+
+    def write_files(self) -> None:
+        super().write_files()
+        run(*GIT, "init", "--quiet", cwd=self.path)
+        run(*GIT, "add", "--all", "--force", cwd=self.path)
+        run(*GIT, "commit", "--quiet", "--message=Begin", cwd=self.path)
+
+    def changes(self) -> str:
+        return run("git", "status", "--porcelain", cwd=self.path).stdout
+
+    def shell(self, code: str) -> str:
+        return self.manage("shell", "--no-imports", "-c", code).strip()
+
+    def add(self, name: str) -> str:
+        return self.make("add", f"SERVICE={name}", timeout=LONG).stdout
+
+    def drop(self, name: str) -> str:
+        return self.make("remove", f"SERVICE={name}", timeout=LONG).stdout

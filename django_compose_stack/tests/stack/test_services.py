@@ -3,38 +3,16 @@
 import pytest
 
 from django_compose_stack.services import command, definition
-from django_compose_stack.tests.stack.checkout import Checkout, run, wait_for
+from django_compose_stack.tests.stack.checkout import LONG, Repository, run, wait_for
 
-GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
-TIMEOUT = 600  # seconds; packages are locked, and images built
-
-
-class Project(Checkout):
-    """A checkout with a commit to compare with."""
-
-    def write_files(self) -> None:
-        super().write_files()
-        run(*GIT, "init", "--quiet", cwd=self.path)
-        run(*GIT, "add", "--all", "--force", cwd=self.path)
-        run(*GIT, "commit", "--quiet", "--message=Begin", cwd=self.path)
-
-    def changes(self) -> str:
-        return run("git", "status", "--porcelain", cwd=self.path).stdout
-
-    def shell(self, code: str) -> str:
-        return self.manage("shell", "--no-imports", "-c", code).strip()
-
-    def add(self, name: str) -> str:
-        return self.make("add", f"SERVICE={name}", timeout=TIMEOUT).stdout
-
-    def drop(self, name: str) -> str:
-        return self.make("remove", f"SERVICE={name}", timeout=TIMEOUT).stdout
+# A project has one database; test_mariadb.py has the others.
+BESIDE = [name for name, service in definition.own().items() if not service.mark]
 
 
 @pytest.fixture(scope="module")
 def project(engine, tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("services"))
-    project.make("up", timeout=TIMEOUT)
+    project = Repository(tmp_path_factory.mktemp("services"))
+    project.make("up", timeout=LONG)
     yield project
     project.remove()
 
@@ -42,7 +20,7 @@ def project(engine, tmp_path_factory):
 def test_valkey(project):
     """One cache for all processes, sessions that are read from it, and tests that do without it."""
     said = project.add("valkey")
-    project.make("up", timeout=TIMEOUT)
+    project.make("up", timeout=LONG)
 
     assert said.startswith("Added valkey: .env.example, compose.yaml, config/settings.py, pyproject.toml, the lock")
     project.shell("from django.core.cache import cache; cache.set('colour', 'green', 60)")
@@ -56,7 +34,7 @@ def test_valkey(project):
     read = f"from django.contrib.sessions.backends import cached_db; print(len(cached_db.SessionStore({key!r}).load()))"
     assert int(project.shell(read)) > 0, "a restart of the cache has logged somebody out"
     assert project.make("doctor").stdout == "No problem found.\n"
-    assert " passed" in project.make("test", "ARGS=-q apps/pages", timeout=TIMEOUT).stdout
+    assert " passed" in project.make("test", "ARGS=-q apps/pages", timeout=LONG).stdout
 
     said = project.drop("valkey")
 
@@ -64,7 +42,7 @@ def test_valkey(project):
     assert project.changes() == ""
     assert project.container("db")
     assert run("docker", "ps", "--all", "--quiet", f"--filter=name={project.name}-valkey").stdout == ""
-    project.make("up", timeout=TIMEOUT)
+    project.make("up", timeout=LONG)
     assert "PostgreSQL" in project.page()
     assert project.make("doctor").stdout == "No problem found.\n"
 
@@ -135,7 +113,7 @@ def tasks(project):
     assert project.add("worker").startswith("Added worker: .env.example, apps/pages/tasks.py, compose.yaml, config/")
     tasks = Tasks(project)
     tasks.write(1)
-    project.make("up", timeout=TIMEOUT)
+    project.make("up", timeout=LONG)
     project.make("migrate")
     yield tasks
     tasks.clear()
@@ -172,7 +150,7 @@ def test_killed_worker_loses_no_task(tasks):
     tasks.begun("b")
     run("docker", "kill", tasks.project.container("worker"))
 
-    tasks.project.make("up", timeout=TIMEOUT)
+    tasks.project.make("up", timeout=LONG)
 
     tasks.begun("b")
     assert tasks.ask("status, json_array_length(worker_ids::json)", slow) == "RUNNING|2"
@@ -185,30 +163,30 @@ def test_worker_leaves_no_trace(tasks):
     tasks.clear()
     wait_for(lambda: project.inspect("worker", "{{.State.Health.Status}}") == "healthy", "the worker to be healthy", 60)
     assert project.make("doctor").stdout == "No problem found.\n"
-    assert " passed" in project.make("test", "ARGS=-q apps/pages", timeout=TIMEOUT).stdout
+    assert " passed" in project.make("test", "ARGS=-q apps/pages", timeout=LONG).stdout
 
     assert project.drop("worker").startswith("Removed worker: ")
 
     assert project.changes() == ""
     assert run("docker", "ps", "--all", "--quiet", f"--filter=name={project.name}-worker").stdout == ""
-    project.make("up", timeout=TIMEOUT)
+    project.make("up", timeout=LONG)
     assert project.make("doctor").stdout == "No problem found.\n"
 
 
 def test_all_services_together(project):
     """They are removed in the order in which they came, not the reverse."""
-    for name in definition.NAMES:
+    for name in BESIDE:
         project.add(name)
-    project.make("up", timeout=TIMEOUT)
+    project.make("up", timeout=LONG)
     project.make("migrate")
 
     assert project.make("doctor").stdout == "No problem found.\n"
     running = project.compose("ps", "--services").stdout.split()
-    own = [name for service in definition.own().values() for name in command.containers(service)]
+    own = [name for each in BESIDE for name in command.containers(definition.own()[each])]
     assert sorted(running) == sorted(["db", "web", *own])
     code = "from django.core.cache import cache; from apps.pages.tasks import count_notes; count_notes.enqueue()"
     project.shell(f"{code}; cache.set('colour', 'green')")
     assert "colour" in project.compose("exec", "-T", "valkey", "valkey-cli", "keys", "*").stdout
-    for name in definition.NAMES:
+    for name in BESIDE:
         project.drop(name)
     assert project.changes() == ""
