@@ -219,7 +219,11 @@ def test(*options):
 def watch(*options):
     """Run the tests that each save concerns, on a Postgres of their own, in memory, which ends with them."""
     from django_compose_stack.services.command import test_variables
+    from django_compose_stack.services.database import POSTGRES, chosen
 
+    if chosen() is not POSTGRES:
+        # Runs that overlap need databases of names of their own, which only its templates give.
+        die(f"watch is for Postgres, and this project has {chosen().title}. Run the tests with: make test")
     if not LAYOUT.get("test", "pytest").startswith("pytest"):
         die("watch needs pytest with pytest-django, and this project's tests run by another program")
     variables = [] if LAYOUT else test_variables()

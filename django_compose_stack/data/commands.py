@@ -4,21 +4,14 @@ import contextlib
 import signal
 import sys
 
-from django_compose_stack.data.backups import backup, shown, whole
+from django_compose_stack.data.backups import backup, show, whole
 from django_compose_stack.data.owner import become_owner
 from django_compose_stack.data.restores import forget, kept, restore, undo
 from django_compose_stack.data.server import SERVERS, identifier, literal
 from django_compose_stack.data.upgrades import upgrade
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import Failure
-from django_compose_stack.services.database import need_postgres
-
-
-def backups(server):
-    for path in sorted(server.folder.glob("*.dump")):
-        print(f"{shown(path)}  {path.stat().st_size / 1e6:.1f} MB")
-    for name in kept(server):
-        print(f"database {name}, as it was before a restore")
+from django_compose_stack.services import database
 
 
 def password(server):
@@ -33,7 +26,7 @@ def password(server):
 
 ACTIONS = {
     "backup": backup,
-    "backups": backups,
+    "backups": lambda server: show(server, kept(server)),
     "restore": restore,
     "restore-undo": undo,
     "restore-forget": forget,
@@ -41,7 +34,6 @@ ACTIONS = {
     "db-owner": become_owner,
     "upgrade-db": upgrade,
 }
-INSTEAD = "use the server's own programs in its container: mariadb-dump and mariadb, or mysqldump and mysql"
 # These only read, so they may run beside any other.
 READING = {"backup", "backups"}
 
@@ -54,7 +46,10 @@ def main(action, *words):
     if action == "restore":
         # Before a server is started for a damaged file.
         words = [whole(*words)]
-    need_postgres(f"`{action}`", INSTEAD)
-    server = SERVERS[mode()]()
+    servers, actions = SERVERS, ACTIONS
+    if database.chosen() is not database.POSTGRES:
+        from django_compose_stack.data.mysql.commands import ACTIONS as actions
+        from django_compose_stack.data.mysql.server import SERVERS as servers
+    server = servers[mode()]()
     with contextlib.nullcontext() if action in READING else server.changing(action):
-        ACTIONS[action](server, *words)
+        actions[action](server, *words)

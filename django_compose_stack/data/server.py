@@ -36,6 +36,7 @@ class Server:
 
     folder = ROOT / "backups"
     copy = ROOT / ".native/restore.dump"
+    suffix = ".dump"  # of backups
     rights = "CREATEDB"  # of the owner: tests make databases
 
     def __init__(self, prefix, user, database, admin=None):
@@ -76,6 +77,18 @@ class Server:
         user = user or (self.admin if database == "postgres" else self.user)
         words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "--username", user, "--dbname", database]
         return self.output(*words, input=statements)
+
+    def dump(self, file):
+        """Write all of the database to a binary file. Raises Failure."""
+        # The lightest compression takes a third of the time of the usual one, and has the same checksums.
+        words = ["pg_dump", "--format=custom", "--compress=1", "--username", self.admin, self.database]
+        if self.run(*words, stdout=file).returncode:
+            raise Failure("pg_dump failed, see above; no backup was written", "make doctor")
+
+    def check_dump(self, path):
+        """Raise Failure if a dump cannot be read."""
+        with path.open("rb") as file:
+            self.output("pg_restore", "--list", stdin=file)
 
     def is_superuser(self):
         """Return whether the owner is one, as in volumes that were made before it was none."""

@@ -10,7 +10,18 @@ from collections.abc import Callable
 from types import ModuleType
 
 from django_compose_stack import doctor
-from django_compose_stack.doctor import certificate, containers, database, engine, env, files, mounts, network, versions
+from django_compose_stack.doctor import (
+    certificate,
+    containers,
+    database,
+    engine,
+    env,
+    files,
+    mounts,
+    mysql,
+    network,
+    versions,
+)
 from django_compose_stack.doctor.stack import Finding, Findings, NotFixed, Stack
 from django_compose_stack.host.project import LAYOUT, ROOT
 
@@ -21,7 +32,7 @@ def checks(*modules: ModuleType) -> list[Callable[[Stack], Findings]]:
 
 
 # The engine comes first, because the other checks of Docker find nothing where none answers.
-DOCKER = checks(engine, containers, mounts, database, certificate)
+DOCKER = checks(engine, containers, mounts, database, mysql, certificate)
 # A project that `init` added the stack to reads its .env in its own way.
 ENV = [env.check_readable, env.check_overridden] if LAYOUT else checks(env)
 CHECKOUT = [*checks(network, files), *ENV, *checks(versions)]

@@ -1,5 +1,6 @@
 """Backups as files, with no database behind them."""
 
+import gzip
 import hashlib
 import os
 import subprocess
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from django_compose_stack.data import backups, restores
+from django_compose_stack.data.mysql.server import unreadable
 from django_compose_stack.host.process import Failure
 
 
@@ -15,15 +17,16 @@ class Server:
     """Stands for a server: its dump is a word."""
 
     user = admin = database = "app"
+    suffix = ".dump"
 
     def __init__(self, folder):
         self.folder = folder
 
-    def run(self, *words, stdout):
-        return subprocess.run(["echo", "dump"], stdout=stdout)
+    def dump(self, file):
+        file.write(b"dump")
 
-    def output(self, *words, **options):
-        return ""
+    def check_dump(self, path):
+        assert path.read_bytes() == b"dump"
 
 
 @pytest.mark.parametrize("name", ["a.dump", "a b.dump", "a\nb.dump", "a\\b.dump"])
@@ -68,6 +71,27 @@ def test_keep_that_is_no_number_is_refused(tmp_path, monkeypatch, keep):
     with pytest.raises(Failure) as failure:
         backups.backup(Server(tmp_path))
     assert f"KEEP has value {keep!r}" in str(failure.value)
+
+
+DUMP = b"-- MariaDB dump\nSELECT 1;\n-- Dump completed on 2026-01-01  0:00:00\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (gzip.compress(DUMP), ""),
+        (gzip.compress(DUMP)[:-9], "damaged"),
+        (gzip.compress(DUMP)[:20], "damaged"),
+        (DUMP, "no dump packed by gzip"),
+        (b"", "so something is missing"),
+        (gzip.compress(DUMP[:20]), "so something is missing"),
+    ],
+)
+def test_dump_of_mysql_is_whole_or_says_what_is_wrong(tmp_path, content, problem):
+    path = tmp_path / "a.sql.gz"
+    path.write_bytes(content)
+
+    assert (problem in unreadable(path)) if problem else (unreadable(path) == "")
 
 
 def test_restore_and_its_undoing_in_the_same_second_keep_two_databases(tmp_path, monkeypatch):

@@ -155,14 +155,22 @@ def test_compose_reads_what_was_written(project, name):
     assert list(found["volumes"]) == [f"{name}-data"]
 
 
-@pytest.mark.parametrize("name", ["backup", "restore", "restore-undo", "db-password", "db-owner", "upgrade-db"])
-def test_command_for_postgres_is_refused_by_name(project, name, monkeypatch):
+@pytest.mark.parametrize(
+    ("mode", "problem"),
+    [
+        ("native", "native mode starts no MariaDB, and the data commands know only the one of Compose"),
+        ("production", "the data commands of production are for Postgres, and this project has MariaDB"),
+    ],
+)
+@pytest.mark.parametrize("name", ["backup", "backups", "restore", "restore-undo", "restore-forget", "db-password"])
+def test_data_commands_are_refused_where_they_know_no_server(project, monkeypatch, name, mode, problem):
     from django_compose_stack.data import commands
 
     monkeypatch.setattr(commands, "whole", lambda word: word)
+    monkeypatch.setattr(commands, "mode", lambda: mode)
     command.add("mariadb")
 
-    with pytest.raises(Failure, match=f"`{name}` is for Postgres, and this project has MariaDB"):
+    with pytest.raises(Failure, match=problem):
         commands.main(name, *(["x"] if name == "restore" else []))
 
 

@@ -201,3 +201,7 @@ class Repository(Checkout):
 
     def drop(self, name: str) -> str:
         return self.make("remove", f"SERVICE={name}", timeout=LONG).stdout
+
+    def sql(self, statements: str, database: str = "app") -> str:
+        """Run SQL as root in the container of MariaDB, and return its rows, tabs between."""
+        return self.compose("exec", "-T", "db", "mariadb", "-N", database, input=statements).stdout.strip()

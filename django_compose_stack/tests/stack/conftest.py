@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from django_compose_stack.tests.stack.checkout import Checkout, run
+from django_compose_stack.tests.stack.checkout import LONG, Checkout, Repository, run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,3 +51,21 @@ def stack(copies) -> Checkout:
     checkout = copies()
     checkout.up()
     return checkout
+
+
+@pytest.fixture(scope="session")
+def mariadb(engine, tmp_path_factory) -> Iterator[Repository]:
+    """A project on MariaDB that is up, with the worker of tasks. Tests leave it up and as it was."""
+    project = Repository(tmp_path_factory.mktemp("mariadb"))
+    said = project.add("mariadb")
+    project.add("worker")
+    project.make("up", timeout=LONG)
+    project.make("migrate")
+    assert "Added mariadb: .env.example, compose.yaml, config/settings.py, pyproject.toml, the lock files." in said
+    assert f"The data of before stays in the volume {project.name}_db-data." in said
+    yield project
+    project.compose("--profile=*", "down", "--volumes", check=False)
+    # Compose knows those of the database alone that is in compose.yaml now.
+    for name in ("db-data", "mariadb-data"):
+        run("docker", "volume", "rm", "--force", f"{project.name}_{name}")
+    project.remove()
