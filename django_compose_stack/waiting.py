@@ -1,4 +1,4 @@
-"""Connecting to a database that is still starting, in development.
+"""Connecting to a database that is still starting.
 
 Compose starts the web container and the database at the same time, because Django loads while the database starts. So
 the first connection, of runserver, migrate or a script, may be too early.

@@ -38,6 +38,15 @@ ACTIONS = {
 READING = {"backup", "backups"}
 
 
+def of_project():
+    """Return the servers by mode, and the actions by name, of the database that the project has."""
+    if database.chosen() is database.POSTGRES:
+        return SERVERS, ACTIONS
+    from django_compose_stack.data.mysql import commands, server
+
+    return server.SERVERS, commands.ACTIONS
+
+
 def main(action, *words):
     # Let a closed terminal run the finally blocks too: they start again what was stopped, and remove partial files.
     for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP
@@ -46,10 +55,7 @@ def main(action, *words):
     if action == "restore":
         # Before a server is started for a damaged file.
         words = [whole(*words)]
-    servers, actions = SERVERS, ACTIONS
-    if database.chosen() is not database.POSTGRES:
-        from django_compose_stack.data.mysql.commands import ACTIONS as actions
-        from django_compose_stack.data.mysql.server import SERVERS as servers
+    servers, actions = of_project()
     server = servers[mode()]()
     with contextlib.nullcontext() if action in READING else server.changing(action):
         actions[action](server, *words)

@@ -9,6 +9,7 @@ from django_compose_stack.host.process import Failure, must, must_output, output
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
 from django_compose_stack.production import release, swarm
+from django_compose_stack.services.database import chosen
 
 # The superuser, which has no password and so logs in over the socket alone.
 ADMIN = "postgres"
@@ -89,6 +90,13 @@ class Server:
         """Raise Failure if a dump cannot be read."""
         with path.open("rb") as file:
             self.output("pg_restore", "--list", stdin=file)
+
+    def usage(self):
+        """Return the server's name and version, the bytes of the database, its connections and how many it allows."""
+        query = "SELECT current_setting('server_version'), pg_database_size(current_database()), count(*) FILTER (WHERE"
+        query += " backend_type = 'client backend'), current_setting('max_connections') FROM pg_stat_activity"
+        number, *numbers = self.sql(query, self.database).split("|")
+        return (f"PostgreSQL {number}", *map(int, numbers))
 
     def is_superuser(self):
         """Return whether the owner is one, as in volumes that were made before it was none."""
@@ -220,7 +228,7 @@ class Production(Docker):
         must(*production.compose(*words), env={**production.environment(), **variables})
 
     def password(self):
-        return (production.SECRETS / "postgres_password").read_text().rstrip("\r\n")
+        return (production.SECRETS / chosen().secret).read_text().rstrip("\r\n")
 
     def users(self):
         return production.users()

@@ -1,4 +1,4 @@
-"""Django's MySQL backend, for MySQL and MariaDB, with PyMySQL as its driver; in development it waits for the server.
+"""Django's MySQL backend, for MySQL and MariaDB, with PyMySQL as its driver; commands wait for a starting server.
 
 mysqlclient, which Django recommends, is C: it has no wheels for Linux, and so needs a compiler in every image. Where a
 project has it, it is used.

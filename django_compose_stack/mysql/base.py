@@ -1,7 +1,6 @@
 import re
 from functools import partial
 
-from django.conf import settings
 from django.db.backends.mysql import base
 
 from django_compose_stack import waiting
@@ -14,7 +13,5 @@ NO_NAME = re.compile("Name or service not known|name resolution|nodename nor ser
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params):
         attempt = partial(super().get_new_connection, conn_params)
-        if not settings.DEBUG:
-            return attempt()
         error = base.Database.OperationalError
         return waiting.connect(attempt, conn_params.get("host", ""), error, STARTING.search, NO_NAME.search)

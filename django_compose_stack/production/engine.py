@@ -12,6 +12,7 @@ from django_compose_stack.host import process
 from django_compose_stack.host.lock import held
 from django_compose_stack.host.process import Failure, must_output, parse_config, say
 from django_compose_stack.host.project import ROOT, content
+from django_compose_stack.services.database import chosen
 
 FILE = "compose.prod.yaml"
 ACME_FILE = "compose.acme.yaml"
@@ -165,7 +166,7 @@ def make_secrets():
     check_domain()
     SECRETS.mkdir(mode=0o700, exist_ok=True)
     contents = {
-        "postgres_password": secrets.token_urlsafe(24),
+        chosen().secret: secrets.token_urlsafe(24),
         "secret_key": secrets.token_urlsafe(50),
         "tls_certificate": NO_CERTIFICATE.format("certificate and its chain"),
         "tls_key": NO_CERTIFICATE.format("key of the certificate"),

@@ -5,7 +5,6 @@ import pkgutil
 from django_compose_stack.host.process import say
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.services import command
-from django_compose_stack.services.database import need_postgres
 
 NGINX = (
     *("acme", "certificate", "challenge.conf", "error.html", "nginx.conf"),
@@ -19,7 +18,6 @@ FILES = (
 
 def bring():
     """Write the missing files of production if there is no compose.prod.yaml yet, with the project's services."""
-    need_postgres("production", "remain in development, or: make remove SERVICE=mariadb (or mysql)")
     if (ROOT / FILES[0]).exists():
         return
     for name in FILES:

@@ -94,20 +94,31 @@ APT
 # --- A backup every night, of the form of `make backup`, which `make restore` takes.
 put /usr/local/sbin/site-backup 755 <<'BACKUP' || true
 #!/bin/sh
-# site-backup STACK: writes /var/backups/STACK/TIME.dump and its checksum, and keeps the last 14.
+# site-backup STACK: writes /var/backups/STACK/TIME.dump, of MariaDB and MySQL TIME.sql.gz, with its checksum; keeps 14.
 set -eu
 umask 077
 container=$(docker ps --quiet --filter "label=com.docker.swarm.service.name=$1_db" | head -n 1)
 [ -n "$container" ] || { echo "site-backup: no database of $1 runs here" >&2; exit 1; }
 mkdir -p "/var/backups/$1" && cd "/var/backups/$1"
-name=$(date +%Y-%m-%d-%H%M%S).dump
+suffix=.dump
+docker exec "$container" sh -c 'command -v pg_dump' >/dev/null || suffix=.sql.gz
+name=$(date +%Y-%m-%d-%H%M%S)$suffix
 trap 'rm -f "$name.part"' EXIT
-docker exec "$container" sh -c 'user=postgres; psql -qU $user -c "" postgres 2>/dev/null || user=$POSTGRES_USER
-    exec pg_dump --format=custom --username "$user" "$POSTGRES_DB"' >"$name.part"
-docker exec --interactive "$container" pg_restore --list <"$name.part" >/dev/null
+if [ $suffix = .dump ]; then
+    docker exec "$container" sh -c 'user=postgres; psql -qU $user -c "" postgres 2>/dev/null || user=$POSTGRES_USER
+        exec pg_dump --format=custom --username "$user" "$POSTGRES_DB"' >"$name.part"
+    docker exec --interactive "$container" pg_restore --list <"$name.part" >/dev/null
+else
+    docker exec "$container" sh -c 'command -v mariadb-dump >/dev/null && dump=mariadb-dump ||
+            dump="mysqldump --set-gtid-purged=OFF"
+        exec $dump --user=root --single-transaction --quick --routines --events --triggers --hex-blob --no-tablespaces \
+            --default-character-set=utf8mb4 "$MYSQL_DATABASE"' | gzip >"$name.part"
+    # The status of the first command in a pipe is lost, and a dump that was cut short has no such end.
+    gunzip <"$name.part" | tail -n 1 | grep -q '^-- Dump completed' || { echo "site-backup: the dump failed" >&2; exit 1; }
+fi
 digest=$(sha256sum <"$name.part")
 echo "${digest%% *}  $name" >"$name.sha256" && mv "$name.part" "$name"
-ls -1r ./????-??-??-??????.dump | tail -n +15 | while read -r old; do rm -f "$old" "$old.sha256"; done
+ls -1r ./????-??-??-??????$suffix | tail -n +15 | while read -r old; do rm -f "$old" "$old.sha256"; done
 BACKUP
 put "/etc/cron.d/site-backup-$stack" 644 <<CRON || true
 # Cron mails root what goes wrong, where mail is set up.

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from django_compose_stack.data.backups import NAME
-from django_compose_stack.data.server import Production
+from django_compose_stack.data.commands import of_project
 from django_compose_stack.host import mode
 from django_compose_stack.host.process import Failure
 from django_compose_stack.host.project import ROOT
 from django_compose_stack.production import certificates, engine, requests, swarm
+from django_compose_stack.services.database import POSTGRES, chosen
 
 DAY = 86_400  # seconds
 BACKUP_AGE = 26 * 3600  # seconds: a night and two hours
@@ -78,7 +79,7 @@ def services() -> Line:
 
 def backup() -> Line:
     folder = ROOT / "backups" / engine.stack()
-    paths = sorted(path for path in folder.glob("*.dump") if NAME.fullmatch(path.name))
+    paths = sorted(path for path in folder.glob("*") if NAME.fullmatch(path.name))
     if not paths:
         return Line("none in backups/ here", {"path": None}, "there is no backup: make backup MODE=production")
     state = paths[-1].stat()
@@ -98,7 +99,7 @@ def certificate() -> Line:
 
 
 def disk() -> Line:
-    listed = engine.output("docker", "exec", engine.container("db"), "df", "-Pk", "/var/lib/postgresql")
+    listed = engine.output("docker", "exec", engine.container("db"), "df", "-Pk", chosen().folder)
     _, size, used, free, *_ = listed.splitlines()[-1].split()
     percent = round(100 * int(used) / (int(used) + int(free)))
     text = f"{percent} % of {int(size) / 1e6:.0f} GB are used where the database is, {int(free) / 1e6:.1f} GB are free"
@@ -116,20 +117,26 @@ def traffic() -> Line:
     return Line(text, values, f"{found.failed} requests of the last hour failed" if found.rate > FAILING else "")
 
 
+def production():
+    servers, _ = of_project()
+    return servers["production"]()
+
+
 def database() -> Line:
-    server = Production()
-    query = "SELECT current_setting('server_version'), pg_database_size(current_database()), count(*) FILTER (WHERE"
-    query += " backend_type = 'client backend'), current_setting('max_connections') FROM pg_stat_activity"
-    number, size, used, most = server.sql(query, server.database).split("|")
-    text = f"PostgreSQL {number.split()[0]}, {int(size) / 1e6:.0f} MB, {used} of {most} connections"
+    server = production()
+    name, size, used, most = server.usage()
+    title, number, *_ = name.split()
+    text = f"{title} {number}, {size / 1e6:.0f} MB, {used} of {most} connections"
     problem = ""
     if server.user != "postgres" and server.is_superuser():
         problem = f"{server.user} is a superuser of the database: make db-owner MODE=production"
-    return Line(text, {"version": number, "bytes": int(size), "connections": int(used)}, problem)
+    return Line(text, {"version": number, "bytes": size, "connections": used}, problem)
 
 
 def slow_queries() -> Line:
-    server = Production()
+    if chosen() is not POSTGRES:
+        return Line(f"not known: {chosen().title} keeps no count of them here", {"known": False})
+    server = production()
     try:
         server.sql(f"CREATE EXTENSION IF NOT EXISTS {STATEMENTS}")
         fields = "calls, round(mean_exec_time), regexp_replace(left(query, 200), '\\s+', ' ', 'g')"

@@ -6,6 +6,7 @@ import sys
 
 from django_compose_stack.host.process import Failure, wait_until
 from django_compose_stack.production.engine import must, output, run, stack
+from django_compose_stack.services.database import chosen
 
 ENDED = ("complete", "failed", "rejected")
 TIMEOUT = 960  # seconds for a migration, whose statements have 900, and for a release to come up
@@ -17,8 +18,9 @@ def check():
     if not swarm.get("ControlAvailable"):
         raise Failure("this engine manages no Swarm, which a deploy needs, on one machine too", "docker swarm init")
     nodes = json.loads(output("docker", "node", "inspect", *output("docker", "node", "ls", "--quiet").split()))
-    if not any(node["Spec"]["Labels"].get("postgres") == "here" for node in nodes):
-        must("docker", "node", "update", "--label-add=postgres=here", swarm["NodeID"], stdout=subprocess.DEVNULL)
+    label = chosen().name
+    if not any(node["Spec"]["Labels"].get(label) == "here" for node in nodes):
+        must("docker", "node", "update", f"--label-add={label}=here", swarm["NodeID"], stdout=subprocess.DEVNULL)
 
 
 def inspect(service):

@@ -92,7 +92,7 @@ def resolve(text: str, texts: Dict[str, str]) -> str:
     body = texts[other].partition("\n")[2]
     for change in changes:
         old, _, new = change.partition(" =>")
-        body = body.replace(old, new[1:]) if new else body.replace(f"{old}\n", "")
+        body = body.replace(old, new[1:]) if new else re.sub(rf"^ *{re.escape(old.strip())}\n", "", body, flags=re.M)
     top, _, blocks = body.partition("\n\n")
     # The last of two lines for one field counts.
     return f"{title}\n{top}\n{fields}".rstrip() + f"\n\n{blocks}"

@@ -5,7 +5,7 @@ import re
 from django_compose_stack.host.process import output
 from django_compose_stack.host.project import ROOT, content
 
-PIN = re.compile(r"^[\w.-]+==[^\s;\\]+", re.M)
+PIN = re.compile(r"^[\w.-]+==.*(?:\n[ \t]+.*)*", re.M)  # with its hashes, without which nothing is installed
 # Field of a definition, and the list of pyproject.toml that its packages stand in.
 LISTS = {"packages": "dependencies", "prod-packages": "prod"}
 

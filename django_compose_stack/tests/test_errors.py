@@ -13,13 +13,19 @@ def failing(error):
 urlpatterns = [
     path("operational", failing(OperationalError("the database system is shutting down"))),
     path("interface", failing(InterfaceError("connection already closed"))),
+    path("lost", failing(OperationalError(2013, "Lost connection to server during query"))),
+    path("refused", failing(OperationalError(2003, "Can't connect to MySQL server on 'db'"))),
+    path("closed", failing(InterfaceError(0, ""))),
+    path("full", failing(OperationalError(1040, "Too many connections"))),
     path("other", failing(ValueError("a fault of the code"))),
+    path("column", failing(OperationalError(1054, "Unknown column 'colour' in 'SELECT'"))),
+    path("default", failing(OperationalError(1364, "Field 'colour' doesn't have a default value"))),
 ]
 handler500 = "django_compose_stack.errors.server_error"
 
 
 @pytest.mark.urls(__name__)
-@pytest.mark.parametrize("name", ["operational", "interface"])
+@pytest.mark.parametrize("name", ["operational", "interface", "lost", "refused", "closed", "full"])
 def test_database_that_is_away_is_a_503_to_come_back_to(client, name):
     client.raise_request_exception = False
 
@@ -31,10 +37,11 @@ def test_database_that_is_away_is_a_503_to_come_back_to(client, name):
 
 
 @pytest.mark.urls(__name__)
-def test_other_fault_stays_a_500(client):
+@pytest.mark.parametrize("name", ["other", "column", "default"])
+def test_other_fault_stays_a_500(client, name):
     client.raise_request_exception = False
 
-    response = client.get("/other")
+    response = client.get(f"/{name}")
 
     assert response.status_code == 500
     assert "Retry-After" not in response.headers

@@ -88,6 +88,16 @@ def test_migrate_waits_for_the_database(monkeypatch):
         call_command("migrate", wait=0.05, stdout=StringIO())
 
 
+def test_migrate_waits_before_the_checks_which_may_ask_the_database(monkeypatch):
+    asked = []
+    monkeypatch.setattr(migrate, "database_state", lambda: asked.append("state") or health.OK)
+    monkeypatch.setattr(migrate.MigrateCommand, "check", lambda *args, **options: asked.append("checks"))
+
+    call_command("migrate", wait=1, verbosity=0, skip_checks=False)
+
+    assert asked[:2] == ["state", "checks"]
+
+
 def test_ready_says_nothing_where_all_is_well():
     out = StringIO()
 

@@ -59,8 +59,15 @@ class MySQL:
         if problem := unreadable(path):
             raise Failure(f"{problem}; no backup was written", "make backup again")
 
-    def password(self):
-        return self.services()["db"]["environment"]["MYSQL_PASSWORD"]
+    def usage(self):
+        sizes = "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables WHERE table_schema"
+        used = "SELECT COUNT(*) FROM information_schema.processlist WHERE command <> 'Daemon'"
+        query = f"SELECT VERSION(), ({sizes} = {literal(self.database)}), ({used}), @@max_connections"
+        number, *numbers = self.sql(query).split("\t")
+        return (f"{self.kind.title} {number}", *map(int, numbers))
+
+    def is_superuser(self):
+        return False
 
     def load(self, path, user, password, database):
         """Run a dump as a user; return the client's error, empty where there is none.
@@ -99,6 +106,13 @@ def unreadable(path):
 class Docker(MySQL, server.Docker):
     """That of compose.yaml."""
 
+    def password(self):
+        return self.services()["db"]["environment"]["MYSQL_PASSWORD"]
+
+
+class Production(MySQL, server.Production):
+    """That of compose.prod.yaml."""
+
 
 class Native:
     """Native mode starts none."""
@@ -109,14 +123,6 @@ class Native:
         raise Failure(
             problem, f"use the programs of your {name} server: mariadb-dump and mariadb, or mysqldump and mysql"
         )
-
-
-class Production:
-    """Not yet."""
-
-    def __init__(self):
-        problem = f"the data commands of production are for Postgres, and this project has {chosen().title}"
-        raise Failure(problem, "use mariadb-dump and mariadb, or mysqldump and mysql, in its container")
 
 
 SERVERS = {"docker": Docker, "native": Native, "production": Production}

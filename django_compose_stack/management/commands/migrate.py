@@ -29,10 +29,18 @@ class Command(MigrateCommand):
         super().add_arguments(parser)
         parser.add_argument("--wait", type=float, default=0, help="seconds to wait for the database to answer")
 
-    def handle(self, *args, **options):
-        state = wait(database_state, options["wait"], self.stdout.write) if options["wait"] else OK
+    def get_check_kwargs(self, options):
+        # The checks of models come first, and ask MySQL for its version.
+        self.await_database(options["wait"])
+        return super().get_check_kwargs(options)
+
+    def await_database(self, timeout):
+        state = wait(database_state, timeout, self.stdout.write) if timeout else OK
         if state != OK:
             raise CommandError(f"The database does not answer: {state}")
+
+    def handle(self, *args, **options):
+        self.await_database(options["wait"])
         connection = connections[options["database"]]
         with self.turn(connection), self.naming_leftovers(connection):
             super().handle(*args, **options)

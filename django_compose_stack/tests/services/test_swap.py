@@ -100,7 +100,7 @@ def test_packages_come_back_in_the_versions_that_they_had(project, monkeypatch):
     git(project, "add", "--all", "--force")
     git(project, "commit", "--quiet", "--message=Begin")
     new = "django==6.1.4 \\\n    --hash=sha256:cc\npymysql==1.2.4\n"
-    pins = "psycopg==3.1.0\npsycopg-pool==3.0.1\ntyping-extensions==4.0.0\n"
+    pins = old.partition("sha256:aa\n")[2] + "psycopg-pool==3.0.1\ntyping-extensions==4.0.0\n"
     command.add("mariadb")
     (project.path / LOCK).write_text(new)
 
@@ -137,40 +137,38 @@ def test_compose_reads_what_was_written(project, name):
     """Of MySQL nothing can be run where there is no image of it; Compose at least takes its configuration."""
     if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         pytest.skip("there is no Docker Compose here")
+    from django_compose_stack.production import files
+
     command.add(name)
+    files.bring()
 
-    done = subprocess.run(
-        ["docker", "compose", "--profile=*", "config", "--format=json"],
-        cwd=project.path,
-        capture_output=True,
-        text=True,
-    )
+    def config(*options):
+        words = ["docker", "compose", *options, "--profile=*", "config", "--format=json"]
+        done = subprocess.run(words, cwd=project.path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = config()
     image = {"mariadb": "mariadb:11.8", "mysql": "mysql:8.4"}[name]
     assert {found["services"][each]["image"] for each in ("db", "db-test")} == {image}
     assert found["services"]["web"]["environment"]["MYSQL_HOST"] == "db"
     assert found["configs"]["tests"]["content"] == "GRANT ALL ON `test\\_%`.* TO 'app'@'%';"
     assert list(found["volumes"]) == [f"{name}-data"]
+    production = config("--file=compose.prod.yaml", "--file=compose.acme.yaml")
+    assert production["services"]["db"]["image"] == image
+    assert {secret["source"] for secret in production["services"]["web"]["secrets"]} >= {"mysql_password"}
+    assert set(production["volumes"]) >= {name}
 
 
-@pytest.mark.parametrize(
-    ("mode", "problem"),
-    [
-        ("native", "native mode starts no MariaDB, and the data commands know only the one of Compose"),
-        ("production", "the data commands of production are for Postgres, and this project has MariaDB"),
-    ],
-)
 @pytest.mark.parametrize("name", ["backup", "backups", "restore", "restore-undo", "restore-forget", "db-password"])
-def test_data_commands_are_refused_where_they_know_no_server(project, monkeypatch, name, mode, problem):
+def test_data_commands_of_native_mode_are_refused(project, monkeypatch, name):
     from django_compose_stack.data import commands
 
     monkeypatch.setattr(commands, "whole", lambda word: word)
-    monkeypatch.setattr(commands, "mode", lambda: mode)
+    monkeypatch.setattr(commands, "mode", lambda: "native")
     command.add("mariadb")
 
-    with pytest.raises(Failure, match=problem):
+    with pytest.raises(Failure, match="native mode starts no MariaDB, and the data commands know only"):
         commands.main(name, *(["x"] if name == "restore" else []))
 
 
@@ -192,16 +190,26 @@ def test_native_mode_says_that_it_starts_no_other_database(project, monkeypatch)
     assert "DEVSERVER_REQUIREMENTS" in variables.environment(None)
 
 
-def test_production_is_refused_before_a_file_of_it_is_written(project, monkeypatch):
+@pytest.mark.parametrize("is_first", [False, True], ids=["production first", "database first"])
+@pytest.mark.parametrize("name", ["mariadb", "mysql"])
+def test_production_has_the_database_too(project, name, is_first):
     from django_compose_stack.production import files
 
-    command.add("mariadb")
-    before = project.contents()
-
-    with pytest.raises(Failure, match="production is for Postgres, and this project has MariaDB"):
+    if not is_first:
         files.bring()
+    command.add(name)
+    command.add("worker")
+    files.bring()
 
-    assert project.contents() == before
+    compose = project.read("compose.prod.yaml") + project.read("compose.acme.yaml")
+    assert "postgres" not in compose.lower()
+    # The way back needs it.
+    assert (project.path / "postgres/owner.sql").exists()
+    environment = re.search(r"environment: &django\n((?:      \S.*\n)+)", compose)[1]
+    assert re.findall(r"MYSQL_\w+", environment.replace("${MYSQL_", "")) == [
+        *("MYSQL_DATABASE", "MYSQL_HOST", "MYSQL_PASSWORD_FILE", "MYSQL_PORT", "MYSQL_USER")
+    ]
+    assert f"constraints: [node.labels.{name} == here]" in compose
 
 
 def test_starter_of_this_repository_has_postgres(monkeypatch):

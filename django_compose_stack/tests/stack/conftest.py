@@ -53,7 +53,7 @@ def stack(copies) -> Checkout:
     return checkout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mariadb(engine, tmp_path_factory) -> Iterator[Repository]:
     """A project on MariaDB that is up, with the worker of tasks. Tests leave it up and as it was."""
     project = Repository(tmp_path_factory.mktemp("mariadb"))

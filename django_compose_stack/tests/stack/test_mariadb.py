@@ -1,4 +1,4 @@
-"""A project on MariaDB in the place of Postgres: the page, the dashboard, migrations, tests, tasks."""
+"""A project on MariaDB in the place of Postgres: from the page to the way back."""
 
 import subprocess
 
@@ -166,3 +166,13 @@ def test_killed_worker_loses_no_task(mariadb):
     wait_for(lambda: mariadb.sql(query) == "SUCCESSFUL\t2", "the task to end")
     for name in ("begun", "end", "apps/accounts/tasks.py"):
         (mariadb.path / name).unlink()
+
+
+def test_mariadb_leaves_no_trace(mariadb):
+    said = mariadb.drop("mariadb")
+    mariadb.drop("worker")
+
+    assert f"The data of before stays in the volume {mariadb.name}_mariadb-data." in said
+    assert mariadb.changes() == ""
+    mariadb.make("up", timeout=LONG)
+    assert "PostgreSQL" in mariadb.page()
