@@ -82,3 +82,20 @@ def made(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("new") / "shop")
     project.output = new(project.path).stdout
     return project
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("committed") / "shop")
+    new(project.path)
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def project(committed, tmp_path):
+    """A project of version 1.0.0, as `new` makes it, committed."""
+    shutil.copytree(committed.path, tmp_path / "shop", symlinks=True)
+    project = Project(tmp_path / "shop")
+    project.git("status")
+    return project

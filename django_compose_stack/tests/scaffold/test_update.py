@@ -41,23 +41,6 @@ def release(tmp_path_factory):
     return releases.write(tmp_path_factory.mktemp("release"), releases.make("1.1.0", NEXT))
 
 
-@pytest.fixture(scope="session")
-def committed(tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("committed") / "shop")
-    new(project.path)
-    project.commit()
-    return project
-
-
-@pytest.fixture
-def project(committed, tmp_path):
-    """A project of version 1.0.0, as `new` makes it, committed."""
-    shutil.copytree(committed.path, tmp_path / "shop", symlinks=True)
-    project = Project(tmp_path / "shop")
-    project.git("status")
-    return project
-
-
 def changes(project):
     """Return {path: letter of git's status}."""
     return {line[3:]: line[:2].strip() for line in project.git("status", "--porcelain", "-uall").splitlines()}

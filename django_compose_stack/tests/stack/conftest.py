@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from django_compose_stack.services import definition
 from django_compose_stack.tests.stack.checkout import LONG, Checkout, Repository, run
+
+# A project has one database, and any of these.
+BESIDE = [name for name, service in definition.own().items() if not service.mark]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,10 +59,11 @@ def stack(copies) -> Checkout:
 
 @pytest.fixture(scope="module")
 def mariadb(engine, tmp_path_factory) -> Iterator[Repository]:
-    """A project on MariaDB that is up, with the worker of tasks. Tests leave it up and as it was."""
+    """A project on MariaDB that is up, with all other services. Tests leave it up and as it was."""
     project = Repository(tmp_path_factory.mktemp("mariadb"))
     said = project.add("mariadb")
-    project.add("worker")
+    for name in BESIDE:
+        project.add(name)
     project.make("up", timeout=LONG)
     project.make("migrate")
     assert "Added mariadb: .env.example, compose.yaml, config/settings.py, pyproject.toml, the lock files." in said

@@ -3,6 +3,7 @@
 import subprocess
 
 from django_compose_stack.tests.stack.checkout import LONG, environment, run, wait_for
+from django_compose_stack.tests.stack.conftest import BESIDE
 
 BROKEN = """
 from django.db import migrations, models
@@ -31,9 +32,11 @@ def slow():
 """
 
 
-def test_page_is_on_mariadb(mariadb):
+def test_page_is_on_mariadb_and_all_services_run_beside_it(mariadb):
     assert "MariaDB 11.8" in mariadb.page()
     assert mariadb.make("doctor").stdout == "No problem found.\n"
+    assert sorted(mariadb.compose("ps", "--services").stdout.split()) == sorted(["db", "web", *BESIDE])
+    assert mariadb.shell("from django.core.cache import cache; cache.set('a', 1); print(cache.get('a'))") == "1"
 
 
 def test_command_waits_for_a_server_that_starts_and_not_for_a_wrong_password(mariadb):
@@ -170,7 +173,8 @@ def test_killed_worker_loses_no_task(mariadb):
 
 def test_mariadb_leaves_no_trace(mariadb):
     said = mariadb.drop("mariadb")
-    mariadb.drop("worker")
+    for name in BESIDE:
+        mariadb.drop(name)
 
     assert f"The data of before stays in the volume {mariadb.name}_mariadb-data." in said
     assert mariadb.changes() == ""

@@ -4,9 +4,7 @@ import pytest
 
 from django_compose_stack.services import command, definition
 from django_compose_stack.tests.stack.checkout import LONG, Repository, run, wait_for
-
-# A project has one database; test_mariadb.py has the others.
-BESIDE = [name for name, service in definition.own().items() if not service.mark]
+from django_compose_stack.tests.stack.conftest import BESIDE
 
 
 @pytest.fixture(scope="module")
