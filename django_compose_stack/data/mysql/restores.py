@@ -1,7 +1,7 @@
 """Restores: a backup is loaded into a second database, whose tables then take the place of the present ones.
 
-Neither server can rename a database. Both move any number of tables between databases in one statement, which happens
-as a whole, also where the server is killed meanwhile.
+Neither server can rename a database. Both move any number of tables between databases in one statement, which by their
+manuals happens as a whole or not at all, even if the server is killed meanwhile.
 """
 
 import contextlib
