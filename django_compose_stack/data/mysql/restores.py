@@ -8,12 +8,14 @@ import contextlib
 import re
 import secrets
 import threading
+import time
 
 from django_compose_stack.data.backups import shown, stamp
 from django_compose_stack.data.mysql.server import identifier, literal, unreadable
 from django_compose_stack.host.process import Failure
 
 PAUSE = 0.1  # seconds
+RETURN = 90  # seconds for a server that died to answer again
 LOCK_TIMEOUT = 60  # seconds for sessions that were killed to let go of the tables
 LOADER = "stack_restore"  # the user who loads a dump: it reaches the database beside, and nothing else
 # What cannot be moved to another database, with the columns of the server's list of it.
@@ -148,8 +150,7 @@ def swap(server, incoming):
     except Failure as failure:
         done.set()
         thread.join()
-        server.connect()
-        if tables(server, before) != present:
+        if tables_again(server, before) != present:
             drop(server, before)
             raise Failure(f"the database is as it was:\n{failure}", "run this again") from failure
     finally:
@@ -159,6 +160,20 @@ def swap(server, incoming):
         drop(server, before)
         return ""
     return before
+
+
+def tables_again(server, database):
+    """Return the names of the tables of a database, once the server answers again, which may have crashed."""
+    deadline = time.monotonic() + RETURN
+    while True:
+        try:
+            server.connect()
+            return tables(server, database)
+        except (Failure, SystemExit):
+            # The second is of `docker compose`, which waits for no container that ends in that moment.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def move(name, source, target):

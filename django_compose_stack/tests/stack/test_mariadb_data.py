@@ -13,6 +13,7 @@ from django_compose_stack.tests import STACK
 from django_compose_stack.tests.stack.checkout import environment, run, wait_for
 
 NOTES = 300
+QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 END = b"-- Dump completed on 2026-01-01\n"
 MIGRATIONS = b"CREATE TABLE django_migrations (app text, name text);\n"
 # Restores each of the files that it is given, in one process; prints why each was refused, as JSON.
@@ -146,6 +147,25 @@ def test_restore_ends_a_session_that_holds_a_table(project, dump):
 
         assert b"Lost connection" in holder.stderr.read()
     project.make("restore-forget")
+    assert fingerprint(project) == before
+
+
+def test_server_that_is_killed_in_a_restore_leaves_the_database_as_it_was(project, dump):
+    """A session of root, which no restore ends, holds the exchange of the tables up."""
+    before = fingerprint(project)
+    hold = ["docker", "compose", "exec", "-T", "db", "mariadb", "app"]
+    options = {"cwd": project.path, "env": environment(WEB_PORT=str(project.port), MODE="docker"), "text": True}
+    exchange = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'RENAME TABLE%'"
+
+    with subprocess.Popen([*hold, "-e", "BEGIN; SELECT * FROM pages_note; SELECT SLEEP(300)"], **QUIET, **options):
+        wait_for(lambda: "SLEEP" in project.sql("SHOW PROCESSLIST"), "the session")
+        with subprocess.Popen([*STACK, "restore", str(dump)], stderr=subprocess.PIPE, **options) as restore:
+            wait_for(lambda: project.sql(exchange) == "1", "the exchange of the tables")
+            run("docker", "kill", project.container("db"))
+            said = restore.communicate(timeout=120)[1]
+
+    assert restore.returncode != 0
+    assert "the database is as it was" in said
     assert fingerprint(project) == before
 
 
