@@ -212,6 +212,19 @@ def test_production_has_the_database_too(project, name, is_first):
     assert f"constraints: [node.labels.{name} == here]" in compose
 
 
+def test_watch_is_refused(project, capsys):
+    from django_compose_stack import development
+
+    command.add("mariadb")
+
+    with pytest.raises(SystemExit):
+        development.watch()
+
+    assert (
+        "watch is for Postgres, and this project has MariaDB. Run the tests with: make test" in capsys.readouterr().err
+    )
+
+
 def test_starter_of_this_repository_has_postgres(monkeypatch):
     monkeypatch.setattr(database, "ROOT", ROOT)
 

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from django_compose_stack.services import definition
+from django_compose_stack.services import command, definition
 from django_compose_stack.tests.stack.checkout import LONG, Checkout, Repository, run
 
-# A project has one database, and any of these.
+# A project has one database, and any of these, with these containers.
 BESIDE = [name for name, service in definition.own().items() if not service.mark]
+CONTAINERS = [name for each in BESIDE for name in command.containers(definition.own()[each])]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> None:
-    for command in (["docker", "compose", "version"], ["docker", "info"]):
+    for words in (["docker", "compose", "version"], ["docker", "info"]):
         try:
-            run(*command, timeout=30)
+            run(*words, timeout=30)
         except (OSError, AssertionError) as error:
             if os.environ.get("CI"):
                 pytest.fail(f"CI is set, and no Docker engine answers: {error}", pytrace=False)

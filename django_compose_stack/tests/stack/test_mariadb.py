@@ -3,7 +3,7 @@
 import subprocess
 
 from django_compose_stack.tests.stack.checkout import LONG, environment, run, wait_for
-from django_compose_stack.tests.stack.conftest import BESIDE
+from django_compose_stack.tests.stack.conftest import BESIDE, CONTAINERS
 
 BROKEN = """
 from django.db import migrations, models
@@ -35,7 +35,7 @@ def slow():
 def test_page_is_on_mariadb_and_all_services_run_beside_it(mariadb):
     assert "MariaDB 11.8" in mariadb.page()
     assert mariadb.make("doctor").stdout == "No problem found.\n"
-    assert sorted(mariadb.compose("ps", "--services").stdout.split()) == sorted(["db", "web", *BESIDE])
+    assert sorted(mariadb.compose("ps", "--services").stdout.split()) == sorted(["db", "web", *CONTAINERS])
     assert mariadb.shell("from django.core.cache import cache; cache.set('a', 1); print(cache.get('a'))") == "1"
 
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from django_compose_stack.services import command, definition
 from django_compose_stack.tests.stack.checkout import LONG, Repository, run, wait_for
-from django_compose_stack.tests.stack.conftest import BESIDE
+from django_compose_stack.tests.stack.conftest import BESIDE, CONTAINERS
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +179,7 @@ def test_all_services_together(project):
 
     assert project.make("doctor").stdout == "No problem found.\n"
     running = project.compose("ps", "--services").stdout.split()
-    own = [name for each in BESIDE for name in command.containers(definition.own()[each])]
-    assert sorted(running) == sorted(["db", "web", *own])
+    assert sorted(running) == sorted(["db", "web", *CONTAINERS])
     code = "from django.core.cache import cache; from apps.pages.tasks import count_notes; count_notes.enqueue()"
     project.shell(f"{code}; cache.set('colour', 'green')")
     assert "colour" in project.compose("exec", "-T", "valkey", "valkey-cli", "keys", "*").stdout
