@@ -71,6 +71,7 @@ services:
       dockerfile_inline: |
         FROM ${IMAGE}:local
         USER root
+        RUN apt-get update --quiet=2 && apt-get install --quiet=2 --yes libexpat1
         RUN /usr/local/bin/python -m pip --python /opt/venv/bin/python install --quiet --no-cache-dir pyuwsgi
         USER 10001
     command: [python, uwsgi.conf.py]

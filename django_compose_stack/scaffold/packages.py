@@ -28,6 +28,7 @@ NEEDS = {
     "python-ldap": (*COMPILER, "libldap2-dev", "libsasl2-dev"),
     "python-magic": ("libmagic1",),
     "python3-saml": (*COMPILER, "libxml2-dev", "libxmlsec1-dev", "libxmlsec1-openssl", "pkg-config"),
+    "pyuwsgi": ("libexpat1",),
     "pyzbar": ("libzbar0",),
     "uwsgi": COMPILER,
     "wand": ("libmagickwand-dev",),
