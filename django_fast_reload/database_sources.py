@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,11 @@ from .project_paths import ProjectPaths
 TOOL = 3  # of sys.monitoring
 # These change from one start to the next, and make no database.
 NO_PART = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASES", "CACHES", "LOGGING"}
+OF_TESTS = {"DEBUG", "ALLOWED_HOSTS", "EMAIL_BACKEND", "MAILERS"}  # setup_test_environment() sets these
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
+CLOCK_STEP = 20_000_000  # ns; two saves in less may have the same time
+digests: dict[str, tuple[tuple, str]] = {}  # path: signature and digest
 opened: set[str] | None = None  # files that are read while a database is made
 
 
@@ -27,7 +31,7 @@ def key(connection, project: ProjectPaths) -> str:
     from django.conf import settings
 
     names = [name for name in dir(settings) if name.isupper() and settings.is_overridden(name)]
-    values = {name: getattr(settings, name) for name in names if name not in NO_PART}
+    values = {name: getattr(settings, name) for name in names if name not in NO_PART | OF_TESTS}
     own = {name: connection.settings_dict.get(name) for name in ("ENGINE", "OPTIONS", "TIME_ZONE", "ATOMIC_REQUESTS")}
     test = {**connection.settings_dict["TEST"], "NAME": ""}
     parts = [django.get_version(), connection.alias, plain([values, own, test])]
@@ -68,9 +72,17 @@ def files_of(config) -> Iterator[str]:
 
 
 def content(path: str) -> str:
+    """Return a digest of a file; empty where there is none. A file whose stat is the same is not read again."""
     try:
-        with open(path, "rb") as file:
-            return digest(file.read())
+        status, now = os.stat(path), time.time_ns()
+        signature = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+        if path not in digests or digests[path][0] != signature:
+            with open(path, "rb") as file:
+                found = digest(file.read())
+            if now - max(signature[:2]) < CLOCK_STEP:
+                return found  # Another save may leave the same times.
+            digests[path] = signature, found
+        return digests[path][1]
     except OSError:
         return ""
 

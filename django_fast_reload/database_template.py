@@ -10,7 +10,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from .database_sources import closure, content, is_current, key, observed
@@ -19,6 +19,8 @@ from .project_paths import ProjectPaths
 KEPT = 4  # templates of a database
 
 suffix = ""  # of the names of databases: processes that run tests at the same time have one each
+made: list[str] = []  # aliases of the databases that this process made
+prepared: dict[str, "PostgresTemplates"] = {}  # by alias: copies that nobody has used yet
 folder = ""  # for templates of SQLite; empty where there are none
 
 
@@ -40,13 +42,16 @@ def create(creation, make: Callable, verbosity=1, autoclobber=False, serialize=N
     kind = {"postgresql": PostgresTemplates, "sqlite": SQLiteTemplates}.get(creation.connection.vendor)
     if kind is None or keepdb or (kind is SQLiteTemplates and not folder):
         return make(creation, **options)
-    connection, name = creation.connection, creation._get_test_db_name()
-    if suffix and kind is PostgresTemplates:
-        name = f"{name[: 63 - len(suffix)]}{suffix}"
-        connection.settings_dict["TEST"]["NAME"] = name
-    project = ProjectPaths(os.getcwd())
+    connection, project = creation.connection, ProjectPaths(os.getcwd())
+    name = name_of(creation, suffix if kind is PostgresTemplates else "")
+    connection.settings_dict["TEST"]["NAME"] = name
+    made.append(connection.alias)
     with kind(creation, name, key(connection, project)) as templates:
-        if not any(is_current(made) and templates.copy(made) for made in templates.found()):
+        ready = prepared.pop(connection.alias, None)
+        if ready and ready.key == templates.key and is_current(ready.files):
+            name = connection.settings_dict["TEST"]["NAME"] = templates.name = ready.name
+            templates.use()
+        elif not any(is_current(made) and templates.copy(made) for made in templates.found()):
             with observed(project) as used:
                 make(creation, **options)
             close(connection)
@@ -55,6 +60,33 @@ def create(creation, make: Callable, verbosity=1, autoclobber=False, serialize=N
             connection._test_serialized_contents = creation.serialize_db_to_string()
         connection.ensure_connection()
     return name
+
+
+def name_of(creation, suffix: str) -> str:
+    name = creation._get_test_db_name()
+    return f"{name[: 63 - len(suffix)]}{suffix}" if suffix else name
+
+
+def prepare(aliases: list[str], suffix: str) -> None:
+    """Copy the databases that this process is likely to ask for, where that needs a server."""
+    from django.db import connections
+
+    for alias in aliases:
+        connection = connections[alias]
+        if connection.vendor == "postgresql":
+            creation = connection.creation
+            name = name_of(creation, suffix)
+            with PostgresTemplates(creation, name, key(connection, ProjectPaths(os.getcwd()))) as templates:
+                for files in filter(is_current, templates.found()):
+                    templates.duplicate(templates.template, name)
+                    templates.files, prepared[alias] = files, templates
+
+
+def discard() -> None:
+    """Drop what was prepared: this process ends."""
+    for templates in prepared.values():
+        with suppress(Exception), templates:
+            templates.drop(templates.name)
 
 
 def close(connection) -> None:

@@ -73,6 +73,7 @@ class Warm(NamedTuple):
 
     modules: list[str]  # to import: of Django and the standard library only
     pages: list[list[int]]  # pages of memory to copy ahead: first page, number of pages
+    databases: list[str] = []  # aliases of those whose test database is to be made
 
 
 # ---- worker to supervisor

@@ -76,11 +76,11 @@ class Snapshot:
     time: float = field(default_factory=time.monotonic)
     is_warm: bool = False  # a copy stands by, already forked
 
-    def warm(self, modules: list[str], pages: list) -> None:
+    def warm(self, used: ipc.Warm) -> None:
         if not self.is_warm:
             self.is_warm = True
             with suppress(OSError):
-                ipc.send(self.sock, ipc.Warm(modules, pages), flags=socket.MSG_DONTWAIT)
+                ipc.send(self.sock, used, flags=socket.MSG_DONTWAIT)
 
     def resume(self, orders: ipc.Orders) -> Worker | None:
         """Let a copy go on; return it, or None where the snapshot is gone."""

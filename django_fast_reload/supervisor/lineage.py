@@ -68,7 +68,7 @@ class Lineage:
         self.late.update(dict.fromkeys(used.modules))
         likely = [snapshot for snapshot in self.snapshots if snapshot.before in self.hot[-1:]]
         for snapshot in (likely or self.snapshots)[-1:]:
-            snapshot.warm(list(self.late), used.pages)
+            snapshot.warm(used._replace(modules=list(self.late)))
         self.save_memory()
 
     def attach(self, worker: Worker) -> None:

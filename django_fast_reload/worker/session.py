@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from _pytest.mark import deselect_by_keyword
@@ -29,6 +30,9 @@ class Session:
         self.usage = Usage(self.recorder.project)
         self.recorder.on_read = self.usage.read
         self.usage.start()
+        snapshotter.on_pause = database_template.prepared.clear  # The process that goes on has it.
+        snapshotter.on_warm, snapshotter.on_unused = self.on_warm, database_template.discard
+        self.config = None
         self.is_running = self.is_cancelled = False
         self.position, self.modules = 0, set()
         self.capture = ""
@@ -54,10 +58,18 @@ class Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config):
+        self.config = config
         config.option.verbose -= 2  # no header, no counts: the supervisor has the last word
         if hasattr(config.option, "numprocesses"):
             config.option.numprocesses = 0
             config.option.distload = False
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self):
+        django = sys.modules.get("django.conf")
+        if django is not None and django.settings.configured:
+            import django.test
+        self.modules = set(sys.modules)
 
     @first
     def pytest_collect_directory(self, path):
@@ -72,12 +84,10 @@ class Session:
     def pytest_runtestloop(self, session):
         config = session.config
         if not session.testsfailed or config.option.continue_on_collection_errors:
-            self.snapshotter.checkpoint("", is_needed=True)
-            self.position = self.recorder.count
             if self.snapshotter.orders.run["is_prepared"]:
                 self.prepare(config)
-                self.snapshotter.checkpoint("", is_needed=True)
-                self.position = self.recorder.count
+            self.snapshotter.checkpoint("", is_needed=True)
+            self.position = self.recorder.count
         self.begin(session)
         return (yield)
 
@@ -94,7 +104,7 @@ class Session:
         from django.urls import get_resolver
         from django.utils.module_loading import import_string
 
-        mode = config.getini("django_debug_mode")
+        mode, before = config.getini("django_debug_mode"), self.recorder.count
         try:
             setup_test_environment(debug=None if mode == "keep" else str(mode).lower() in ("true", "1", "yes"))
             for name in django.settings.MIDDLEWARE:
@@ -104,7 +114,7 @@ class Session:
             teardown_test_environment()
         except BaseException:
             self.recorder.flush()
-            self.recorder.send(ipc.Unprepared(self.position))
+            self.recorder.send(ipc.Unprepared(before))
             ipc.receive(self.recorder.sock)
             os._exit(0)
 
@@ -113,7 +123,7 @@ class Session:
         recorder.flush()
         recorder.is_testing = self.is_running = self.snapshotter.is_paused = True
         self.snapshotter.finish()
-        self.modules, self.shaped = set(sys.modules), set(run["shaped"])
+        self.shaped = set(run["shaped"])
         ids = [item.nodeid for item in session.items]
         session.items[:] = self.chosen(session, run)
         session.testscollected = len(session.items)
@@ -122,7 +132,7 @@ class Session:
         signal.signal(signal.SIGINT, self.on_signal)
         recorder.send(ipc.Serving())
         self.reset(session.config)
-        database_template.install(f"_watch_{os.getpid()}", self.snapshotter.orders.bytecode)
+        database_template.install(suffix(), self.snapshotter.orders.bytecode)
         if "django.test.signals" in sys.modules:
             sys.modules["django.test.signals"].template_rendered.connect(self.on_rendered)
         self.started = self.reported = time.perf_counter()
@@ -153,6 +163,15 @@ class Session:
         found = {path: shape_of(code) for path, code in self.usage.modules.items() if path not in self.shaped}
         self.shaped |= found.keys()
         return found
+
+    def on_warm(self, orders: ipc.Warm) -> None:
+        """Make the test databases of the next run: this process may become the one that runs it."""
+        apps = sys.modules.get("django.apps")
+        if orders.databases and apps is not None and apps.apps.ready:
+            from pytest_django.plugin import blocking_manager_key
+
+            with suppress(Exception), self.config.stash[blocking_manager_key].unblock():
+                database_template.prepare(orders.databases, suffix())
 
     # ---- while they run
 
@@ -225,3 +244,8 @@ class Session:
         signal.signal(signal.SIGINT, lambda *_: None)
         self.report()
         self.recorder.send(ipc.Finished(time.perf_counter() - self.started, self.errors, self.new_shapes()))
+
+
+def suffix() -> str:
+    """Return the end of the names of this run's databases."""
+    return f"_watch_{os.getpid()}"

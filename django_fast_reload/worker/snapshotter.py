@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import FileFinder
@@ -44,6 +44,11 @@ class Snapshotter:
         self.taken = 0
         self.finalizers: list[tuple[int, set]] = []  # position of each snapshot, and what was to be finalized then
         self.is_obstructed = False
+        # What a process does when it becomes a snapshot; what else a copy that stands by can do ahead, and what it
+        # does where it ends unused.
+        self.on_pause: Callable[[], None] = lambda: None
+        self.on_warm: Callable[[ipc.Warm], None] = lambda orders: None
+        self.on_unused: Callable[[], None] = lambda: None
         self.is_paused = False  # no snapshots from here on, and no message about it
         self.thresholds = gc.get_threshold()
         gc.set_threshold(*COLLECT_RARELY)
@@ -129,6 +134,7 @@ class Snapshotter:
         """Be the snapshot: return only in the copies that are told to go on."""
         self.recorder.sock.close()
         self.recorder.journal.close()
+        self.on_pause()
         began = time.perf_counter()
         reaping = set_handler(signal.SIGCHLD, signal.SIG_IGN) or signal.SIG_DFL
         while True:
@@ -154,6 +160,7 @@ class Snapshotter:
             self.warm(orders, sock)
             orders, fds = ipc.receive(sock)
             if orders is None:
+                self.on_unused()
                 os._exit(0)
         os.close(leaving)
         sock.close()
@@ -189,6 +196,8 @@ class Snapshotter:
                 return
             with suppress(Exception):
                 import_module(name)
+        if not is_readable(sock):
+            self.on_warm(orders)
         for first, number in orders.pages:
             if is_readable(sock):
                 return

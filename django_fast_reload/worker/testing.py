@@ -9,7 +9,7 @@ import os
 import sys
 import types
 
-from .. import ipc
+from .. import database_template, ipc
 from . import memory
 from .error_report import describe
 from .start import begin, install
@@ -80,7 +80,9 @@ def end(snapshotter, session) -> None:
         stream.flush()
     recorder = snapshotter.recorder
     if not session.is_cancelled:
-        recorder.send(ipc.Warm(memory.late_modules(recorder.project, session.modules), memory.own()))
+        recorder.send(
+            ipc.Warm(memory.late_modules(recorder.project, session.modules), memory.own(), database_template.made)
+        )
         while not isinstance(ipc.receive(recorder.sock)[0], ipc.Retire | ipc.Stop | None):
             pass
     leave(0)
