@@ -198,6 +198,15 @@ class Finished(NamedTuple):
     shapes: dict  # as in Collected
 
 
+# ---- supervisor that watches tests to the one that serves
+
+
+class Verdict(NamedTuple):
+    """How the tests are. It goes with the connection."""
+
+    tests: dict  # see Outcomes.verdict
+
+
 # ---- holder of debugpy's port to supervisor
 
 

@@ -22,15 +22,26 @@ class Reload(NamedTuple):
     error: str
 
 
-def recent(address: str, port: int) -> list[Reload] | None:
-    """Return the last reloads, newest first; None if the server in use does not record them."""
+def ask(address: str, port: int) -> dict | None:
+    """Return the status of the development server; None if another one is in use."""
     # Asking any other server would add a request to its log.
     if "_fast_reload.worker.main" not in sys.modules:
         return None
     client = HTTPConnection(address, port, timeout=TIMEOUT)
     try:
         client.request("GET", STATUS, headers={"Host": "localhost"})  # the only name it surely knows
-        history = json.loads(client.getresponse().read())["history"][-SHOWN:]
+        status = json.loads(client.getresponse().read())
+    except (OSError, HTTPException, ValueError):
+        return None
+    finally:
+        client.close()
+    return status if isinstance(status, dict) else None
+
+
+def recent(status: dict | None) -> list[Reload] | None:
+    """Return the last reloads, newest first; None if the server in use does not record them."""
+    try:
+        history = status["history"][-SHOWN:]
         longest = max((each["ms"] for each in history if each["files"]), default=0) or 1
         return [
             Reload(
@@ -42,10 +53,8 @@ def recent(address: str, port: int) -> list[Reload] | None:
             )
             for each in reversed(history)
         ]
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
-    finally:
-        client.close()
 
 
 def named(files: list[str]) -> str:

@@ -26,7 +26,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     port = int(request.META["SERVER_PORT"])
     listens = network.listening(port)
     itself = "127.0.0.1" if network.is_open("127.0.0.1", listens) or not listens else listens[0]
-    database = look()
+    database, devserver = look(), reloads.ask(itself, port)
     context = {
         "database": database,
         "stations": stations.chain(request, listens, database),
@@ -37,7 +37,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "mail": len(mail.names()),
         "tasks": database.tasks,
         "requests": requests.recent(),
-        "reloads": reloads.recent(itself, port),
+        "reloads": reloads.recent(devserver),
+        "tests": (devserver or {}).get("tests"),
         "variables": variables.variables(),
         "settings": variables.changed_settings(),
         "versions": [f"Python {platform.python_version()}", f"Django {django.get_version()}", database.label],

@@ -4,7 +4,7 @@
   const page = document.currentScript.dataset;
   const templates = new Set(JSON.parse(page.files || "[]"));
   let seen = Number(page.time);
-  let source, box;
+  let source, box, dismissed;
 
   // A browser keeps six connections to a server, so only the pages one can see hold one.
   function listen() {
@@ -22,6 +22,7 @@
     if (now.state === "serving" && now.version !== page.version) return reload();
     if (now.state === "broken") showFailure(now.failure, now.editor);
     else if (now.notice) show(now.notice.title, now.notice.text);
+    else if (now.tests?.state === "red" && now.tests.run !== dismissed) showTests(now.tests, now.editor);
     else hide();
     linkFrames(now.editor);
     const news = now.touched.filter(([time]) => time > seen);
@@ -115,6 +116,24 @@
     show(failure.title, failure.text, ...more);
   }
 
+  function showTests(tests, editor) {
+    const number = tests.failed ?? tests.failures.length;
+    const more = [];
+    for (const failure of tests.failures.slice(0, 3)) {
+      const link = element("a", failure.where ? `${failure.where}:${failure.line}` : failure.test);
+      link.title = failure.test;
+      link.href = failure.where ? place(editor, { column: 1, ...failure }) : "";
+      more.push(link, element("pre", failure.message.split("\n")[0]));
+    }
+    show(number === 1 ? "1 test fails" : `${number} tests fail`, "", ...more);
+    const panel = box.shadowRoot.querySelector("section");
+    panel.className = "small";
+    panel.querySelector("button").onclick = () => {
+      dismissed = tests.run;
+      hide();
+    };
+  }
+
   function hide() {
     box?.remove();
     box = undefined;
@@ -124,6 +143,8 @@
     section { position: fixed; inset: auto 1rem 1rem; z-index: 2147483647; max-width: 60rem; max-height: 80vh; margin: auto;
       overflow: auto; box-sizing: border-box; padding: 1.25rem; border-radius: 12px; background: #161618; color: #e6e6ea;
       font: 14px/1.5 system-ui, sans-serif; box-shadow: 0 8px 40px #0008; border: 1px solid #444; }
+    .small { inset: auto 1rem 1rem auto; max-width: 26rem; max-height: 40vh; padding: .75rem 1rem; font-size: 13px; }
+    .small h1 { font-size: 1rem; margin-bottom: .25rem; } .small pre { margin: 0 0 .5rem; } .small > pre:last-child { display: none; }
     h1 { font-size: 1.1rem; margin: 0 2rem .75rem 0; color: #ff8a80; white-space: pre-wrap; overflow-wrap: anywhere; }
     p { margin: 0 0 .75rem; } a { color: #9ecbff; }
     pre span { display: block; min-width: max-content; } pre .here { background: #4a1f22; }

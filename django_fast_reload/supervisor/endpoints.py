@@ -134,6 +134,10 @@ class Endpoints:
                 client.push(events[client.is_known])
                 self.wait_for(client)
 
+    def show_tests(self, tests: dict | None) -> None:
+        self.tests = tests
+        self.broadcast()
+
     def notify(self, title: str, text: str) -> None:
         """Show a message in the open pages until the next load."""
         self.loader.load.notice = {"title": title, "text": text}

@@ -25,6 +25,7 @@ from .installer import Installer
 from .loader import Load, Loader
 from .shutdown import become_reaper, reap
 from .terminal import Terminal
+from .verdicts import Verdicts
 
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
 TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration: it stays idle with thousands of files
@@ -42,7 +43,9 @@ def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
     if listener is None:
         return 1
     plan["port"] = listener.getsockname()[1]  # 0 asks for any
-    return Supervisor(plan, environment, listener, inherited).run()
+    supervisor = Supervisor(plan, environment, listener, inherited)
+    Verdicts(supervisor.loop, plan["root"], supervisor.endpoints.show_tests)
+    return supervisor.run()
 
 
 class Supervisor:

@@ -15,6 +15,7 @@ from .handover import Inheritance
 from .keyboard import Keyboard
 from .main import Supervisor
 from .outcomes import Outcomes
+from .verdicts import Announcer
 
 CANCEL_TIMEOUT = 10.0  # seconds that the fixtures of a run that is cancelled get for their clean-up
 HELP = "Keys: a all tests, f failed ones, Enter the same again, / some by name, Ctrl-C ends."
@@ -47,6 +48,7 @@ class Watch(Supervisor):
         super().__init__(plan, environment, listener, Inheritance())
         self.terminal.advice = "Fix it and save."
         self.outcomes = Outcomes()
+        self.announcer = Announcer(plan["root"])
         self.keyboard = Keyboard(self.loop, self.on_key)
         self.endpoints.outcomes = self.outcomes.known
         self.which, self.keyword, self.is_prepared = "affected", "", True
@@ -101,6 +103,10 @@ class Watch(Supervisor):
         command = [sys.executable, MAIN, "watch", *self.plan["argv"][1:]]
         os.execve(sys.executable, command, self.environment)
 
+    def tick(self) -> None:
+        super().tick()
+        self.announcer.connect()
+
     # ---- messages of the process that runs the tests
 
     def on_message(self, message) -> None:
@@ -143,6 +149,7 @@ class Watch(Supervisor):
         self.live.is_debugged = self.is_running = False
         self.keyboard.open()
         self.endpoints.tests = self.outcomes.verdict(self.load.number)
+        self.announcer.announce(self.endpoints.tests)
         self.endpoints.remember()
         self.terminal.say(self.summary())
         self.endpoints.broadcast()

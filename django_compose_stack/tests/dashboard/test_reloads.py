@@ -29,7 +29,7 @@ def devserver(monkeypatch):
         with HTTPServer(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.handle_request)
             thread.start()
-            found = reloads.recent(*server.server_address)
+            found = reloads.recent(reloads.ask(*server.server_address))
             thread.join()
         return found
 
@@ -59,10 +59,10 @@ def test_answer_of_another_shape_counts_as_none(devserver, body):
 
 def test_other_servers_are_not_asked():
     assert "_fast_reload.worker.main" not in sys.modules
-    assert reloads.recent("127.0.0.1", 1) is None
+    assert reloads.recent(reloads.ask("127.0.0.1", 1)) is None
 
 
 def test_server_that_is_gone_counts_as_none(monkeypatch):
     monkeypatch.setitem(sys.modules, "_fast_reload.worker.main", object())
 
-    assert reloads.recent("127.0.0.1", 1) is None
+    assert reloads.recent(reloads.ask("127.0.0.1", 1)) is None

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from ...supervisor.verdicts import Announcer
 from .site import Site
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -159,3 +160,28 @@ def test_one_setting_turns_it_off(site):
     site.edit("config/settings.py", "DEBUG = True", "DEBUG = True\nDEVSERVER_BROWSER = False")
     assert "client.js" not in site.text("/page")
     site.edit("config/settings.py", "\nDEVSERVER_BROWSER = False", "")
+
+
+def test_failing_tests_are_shown_until_they_are_closed_or_fixed(tab, site):
+    """The overlay of a red verdict, which comes from a watch of the same project."""
+    announcer = Announcer(str(site.root))
+    failure = {"test": "blog/tests.py::test_x", "path": "/x", "where": "blog/tests.py", "line": 7, "text": ""}
+    red = {"run": 2, "state": "red", "counts": {}, "failures": [{**failure, "message": "assert 1 == 2\nmore"}]}
+    tab.goto(f"http://127.0.0.1:{site.port}/page")
+
+    announcer.announce(red)
+    tab.wait_for_selector("devserver-box >> text=1 test fails")
+    shown = tab.text_content("devserver-box >> section")
+    if folder := os.environ.get("SCREENSHOTS"):
+        tab.screenshot(path=f"{folder}/watch-overlay.png")
+    tab.click("devserver-box >> button")
+    tab.wait_for_selector("devserver-box", state="detached")
+    announcer.announce({**red, "run": 3})
+    tab.wait_for_selector("devserver-box >> section")
+    announcer.announce({"run": 4, "state": "green", "counts": {"passed": 1}, "failures": []})
+
+    tab.wait_for_selector("devserver-box", state="detached")
+    assert "blog/tests.py:7" in shown
+    assert "assert 1 == 2" in shown
+    for server in announcer.servers.values():
+        server.close()

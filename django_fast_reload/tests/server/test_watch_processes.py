@@ -203,3 +203,27 @@ def test_breakpoint_has_the_terminal(site):
     terminal.type("c\n")
 
     terminal.until("1 passed in")
+
+
+def test_the_server_of_the_project_tells_how_the_tests_are(site):
+    """Whichever was started first, and as long as the watch lives."""
+    server = site.server()
+    server.start()
+    try:
+        before = server.status()["tests"]
+        site.start()
+        green = until(lambda: server.status()["tests"])
+        site.save("blog/words.py", '"words"', '"other"')
+        red = until(lambda: server.status()["tests"]["state"] == "red" and server.status()["tests"])
+        server.stop()
+        server.start()
+        again = until(lambda: server.status()["tests"])
+        site.stop()
+        until(lambda: server.status()["tests"] is None)
+    finally:
+        server.stop()
+
+    assert before is None
+    assert (green["state"], green["failed"]) == ("green", 0)
+    assert [failure["where"] for failure in red["failures"]] == ["blog/tests.py"]
+    assert again == red

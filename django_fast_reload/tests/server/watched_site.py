@@ -76,6 +76,12 @@ class WatchedSite(Site):
             self.wait()
         return self
 
+    def server(self) -> Site:
+        """Return a development server for the same files."""
+        server = self.twin()
+        server.__class__ = Site
+        return server
+
     def text(self) -> str:
         """Return what is new in the terminal since the last call."""
         text = self.log.read_text()
