@@ -9,6 +9,7 @@ from django_compose_stack.production.engine import must, output, run, stack
 from django_compose_stack.services.database import chosen
 
 ENDED = ("complete", "failed", "rejected")
+GRACE = "StopGracePeriod"
 TIMEOUT = 960  # seconds for a migration, whose statements have 900, and for a release to come up
 
 
@@ -50,8 +51,8 @@ def is_up(name):
     """Return whether enough tasks of a service run, all of them as the service is specified now."""
 
     def essence(template):
-        # A task's copy lacks the empty fields.
-        return {field: value for field, value in template["ContainerSpec"].items() if value}
+        # A task's copy lacks the empty fields, and this one where it is the engine's default.
+        return {field: value for field, value in template["ContainerSpec"].items() if value and field != GRACE}
 
     spec = inspect(name)["Spec"]
     running = tasks(name, "--filter=desired-state=running")
