@@ -79,13 +79,14 @@ DUMP = b"-- MariaDB dump\nSELECT 1;\n-- Dump completed on 2026-01-01  0:00:00\n"
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (gzip.compress(DUMP), ""),
-        (gzip.compress(DUMP)[:-9], "damaged"),
-        (gzip.compress(DUMP)[:20], "damaged"),
+        (gzip.compress(DUMP, mtime=0), ""),
+        (gzip.compress(DUMP, mtime=0)[:-9], "damaged"),
+        (gzip.compress(DUMP, mtime=0)[:20], "damaged"),
         (DUMP, "no dump packed by gzip"),
         (b"", "so something is missing"),
-        (gzip.compress(DUMP[:20]), "so something is missing"),
+        (gzip.compress(DUMP[:20], mtime=0), "so something is missing"),
     ],
+    ids=["whole", "cut at its end", "cut short", "not packed", "empty", "no last line"],
 )
 def test_dump_of_mysql_is_whole_or_says_what_is_wrong(tmp_path, content, problem):
     path = tmp_path / "a.sql.gz"
