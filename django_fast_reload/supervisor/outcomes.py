@@ -14,6 +14,7 @@ class Outcomes:
         self.shapes: dict[str, dict] = {}  # of modules, see worker/usage.py
         self.templates: set[str] = set()
         self.changed: dict[str, list] = {}  # since the last complete run: the shapes that each file had meanwhile
+        self.seconds = 0.0  # that the tests of the last run took
         self.chosen: list[str] = []  # of the last run
         self.ran: set[str] = set()  # in this run so far
 
@@ -64,7 +65,7 @@ class Outcomes:
 
     def on_finished(self, message: ipc.Finished) -> None:
         self.shapes |= message.shapes
-        self.errors = message.errors
+        self.errors, self.seconds = message.errors, message.seconds
         if not self.errors and self.ran >= set(self.chosen):
             self.changed.clear()
 
@@ -81,6 +82,7 @@ class Outcomes:
         return {
             "run": run,
             "state": "red" if self.errors or self.failures else "green",
+            "seconds": self.seconds,
             "counts": self.counts() | ({"errors in files": len(self.errors)} if self.errors else {}),
             "failures": [*self.errors, *self.failures.values()],
         }
