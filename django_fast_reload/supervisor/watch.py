@@ -20,7 +20,8 @@ from .verdicts import Announcer
 CANCEL_TIMEOUT = 10.0  # seconds that the fixtures of a run that is cancelled get for their clean-up
 HELP = "Keys: a all tests, f failed ones, Enter the same again, / some by name, Ctrl-C ends."
 CRASH = "The process that ran the tests ended by itself: a crash, os._exit(), or too little memory."
-LOOP = 5  # runs in a row that the same file may start within a second each
+LOOP = 8  # runs in a row that a file may start which changes while they go on
+LOOP_PAUSE = 1.0  # seconds after a run in which such a change still counts as made by it
 OURS = {b"DEVSERVER_DEBUGPY", b"DEVSERVER_REQUIREMENTS"}  # these are for the server
 KEYS = {"a": "all", "f": "failed", "\n": "again"}
 
@@ -54,9 +55,9 @@ class Watch(Supervisor):
         self.which, self.keyword, self.is_prepared = "affected", "", True
         self.loader.run = self.describe_run
         self.loader.lineage.on_retired = self.on_retired
-        self.loader.bytecode = self.loader.bytecode or ""
         self.is_running = False
-        self.starts: list[tuple[float, list[str]]] = []  # when the last runs began, and for which files
+        self.loops: dict[str, int] = {}  # path: runs in a row that it started
+        self.finished = 0.0
         self.ignored: set[str] = set()
 
     def run(self) -> int:
@@ -75,7 +76,18 @@ class Watch(Supervisor):
 
     def judge(self, paths: set[str]) -> None:
         self.which, self.is_prepared = "affected", True
+        number, is_own = self.load.number, self.is_running or time.monotonic() < self.finished + LOOP_PAUSE
         super().judge(paths - self.ignored)
+        if self.load.number != number:
+            self.guard(paths if is_own else set())
+
+    def guard(self, paths: set[str]) -> None:
+        """Leave out a file that each run of tests changes: it would start runs for ever."""
+        self.loops = {path: self.loops.get(path, 0) + 1 for path in paths if not path.endswith(".py")}
+        for path, count in self.loops.items():
+            if count >= LOOP:
+                self.ignored.add(path)
+                self.terminal.say(f"{self.terminal.name(path)} changes whenever tests run: it starts no more of them.")
 
     def on_key(self, key: str) -> None:
         self.which, self.keyword, self.is_prepared = KEYS.get(key, "keyword"), key[1:], True
@@ -147,6 +159,7 @@ class Watch(Supervisor):
     def on_finished(self, message: ipc.Finished) -> None:
         self.outcomes.on_finished(message)
         self.live.is_debugged = self.is_running = False
+        self.finished = time.monotonic()
         self.keyboard.open()
         self.endpoints.tests = self.outcomes.verdict(self.load.number)
         self.announcer.announce(self.endpoints.tests)

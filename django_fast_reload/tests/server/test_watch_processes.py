@@ -227,3 +227,22 @@ def test_the_server_of_the_project_tells_how_the_tests_are(site):
     assert (green["state"], green["failed"]) == ("green", 0)
     assert [failure["where"] for failure in red["failures"]] == ["blog/tests.py"]
     assert again == red
+
+
+def test_a_file_that_each_run_changes_starts_runs_a_few_times(site):
+    text = """
+import pathlib, subprocess
+path = pathlib.Path(__file__).with_name("data.out")
+def test_writes():
+    assert path.read_text()
+    subprocess.run(["sh", "-c", f"date +%N >'{path}'"])
+"""
+    site.write("shop/data.out", "0")
+    site.start()
+    site.write("shop/test_writes.py", text)
+
+    until(lambda: "changes whenever tests run" in site.log.read_text(), 60)
+    status = site.wait()
+    time.sleep(0.5)
+
+    assert site.status()["generation"] == status["generation"]
