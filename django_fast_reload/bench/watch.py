@@ -206,6 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", choices=["generated", "this"], default="generated")
     parser.add_argument("--kinds", nargs="+", default=["test", "view"])
+    parser.add_argument("--contenders", nargs="+", default=["cold pytest", "reuse-db", "watcher, testmon", "this"])
     parser.add_argument("--edits", type=int, default=15)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "watch-bench")
     options = parser.parse_args()
@@ -215,17 +216,17 @@ def main() -> None:
     root, python = make(folder / "site", folder / "env")
     contenders = {
         "cold pytest": lambda log: Cold(root, python, log),
-        "--reuse-db": lambda log: Cold(root, python, log, "--reuse-db"),
+        "reuse-db": lambda log: Cold(root, python, log, "--reuse-db"),
         "watcher, testmon": lambda log: Watcher(root, python, log, *WATCHERS["watcher, testmon"]),
         "this": lambda log: This(root, python, log, *WATCHERS["this"]),
     }
     os.environ["BENCH_SERVER"] = "this"
     found: dict[tuple[str, str], list[float]] = {}
-    for name, start in contenders.items():
-        contender = start(folder / "log")
+    for name in options.contenders:
+        contender = contenders[name](folder / "log")
         try:
             for kind in options.kinds:
-                if name.startswith(("cold", "--")):
+                if name in ("cold pytest", "reuse-db"):
                     contender.judge(kinds[kind][3])  # the database that is used again
                 count = len(getattr(contender, "seconds", ()))
                 found[kind, name] = measure(contender, root / kinds[kind][0], kinds[kind], options.edits)
@@ -234,12 +235,11 @@ def main() -> None:
                     print(f"{kind}: the tests themselves took {statistics.median(own):.0f} ms", flush=True)
         finally:
             contender.stop()
-    print(f"| save of a | {' | '.join(f'{name}, median (p95) ms' for name in contenders)} | times --reuse-db |")
-    print("|---" * (len(contenders) + 2) + "|")
+    print(f"| save of a | {' | '.join(f'{name}, median (p95) ms' for name in options.contenders)} |")
+    print("|---" * (len(options.contenders) + 1) + "|")
     for kind in options.kinds:
-        cells = [f"{statistics.median(found[kind, name]):.0f} ({p95(found[kind, name]):.0f})" for name in contenders]
-        times = statistics.median(found[kind, "--reuse-db"]) / statistics.median(found[kind, "this"])
-        print(f"| {kind} | {' | '.join(cells)} | {times:.1f} |")
+        times = [found[kind, name] for name in options.contenders]
+        print(f"| {kind} | {' | '.join(f'{statistics.median(each):.0f} ({p95(each):.0f})' for each in times)} |")
 
 
 if __name__ == "__main__":
