@@ -42,8 +42,11 @@ class JsonLogger(Logger):
 worker_class = getattr(settings, "WORKER_CLASS", "gthread")
 wsgi_app = "config.wsgi"
 threads = settings.WEB_THREADS
+# A process takes no more than it can begin, so that the rest waits where the first free one finds it. Nginx keeps no
+# connection, which would take a place.
+worker_connections, keepalive = threads, 0
 if worker_class != "gthread":
-    threads = 1
+    threads, worker_connections, keepalive = 1, 1000, 2
     wsgi_app = "django.core.asgi:get_asgi_application()"
     if path := getattr(settings, "ASGI_APPLICATION", None):
         wsgi_app = ":".join(path.rsplit(".", 1))
