@@ -71,8 +71,9 @@ services:
       dockerfile_inline: |
         FROM ${IMAGE}:local
         USER root
-        RUN apt-get update --quiet=2 && apt-get install --quiet=2 --yes libexpat1
+        RUN apt-get update --quiet=2 && apt-get install --quiet=2 --yes libexpat1 && rm -rf /var/lib/apt/lists/*
         RUN /usr/local/bin/python -m pip --python /opt/venv/bin/python install --quiet --no-cache-dir pyuwsgi
+        COPY uwsgi.conf.py .
         USER 10001
     command: [python, uwsgi.conf.py]
     networks: !override {back: {}, beside: {aliases: [web]}}
@@ -115,8 +116,6 @@ class Stack:
                 (self.path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.path / name)
         (self.path / "others.yaml").write_text(OTHERS)
-        definition = (ROOT / "django_compose_stack/services/uwsgi.txt").read_text()
-        (self.path / "uwsgi.conf.py").write_text(definition.partition("@@ uwsgi.conf.py new\n")[2])
         ports = {name: str(free_port()) for name in ("HTTP_PORT", "HTTPS_PORT")}
         self.variables = {**os.environ, "STACK_NAME": self.name, "IMAGE": self.name, "HTTPS": "false", **ports}
 
@@ -132,6 +131,9 @@ class Stack:
         self.run(
             sys.executable, ".stack", "prod-exec", "web", "python", "manage.py", "shell", "--no-imports", "-c", NOTES
         )
+        # Only now: a project with this file has the service, and web would be uWSGI.
+        definition = (ROOT / "django_compose_stack/services/uwsgi.txt").read_text()
+        (self.path / "uwsgi.conf.py").write_text(definition.partition("@@ uwsgi.conf.py new\n")[2])
         self.compose("up", "--build", "--detach", "--no-deps", "gunicorn", "runserver", "uwsgi", "nginx-uwsgi")
 
     def remove(self) -> None:
@@ -184,11 +186,12 @@ def body(url: str) -> str:
 
 
 def paths(origin: str) -> dict[str, str]:
-    """Return the path of each page at that server, each tried once; the static file's is what its page links."""
+    """Return the path of each page at that server, each tried once; the static file is the login page's first."""
     page = body(f"{origin}/")
     if page.count("note 1") < 11:
         sys.exit(f"{origin}/ has no notes")
-    found = {what: path or re.search(r'href="(/static/[^"]+\.css)"', page)[1] for what, path in PAGES.items()}
+    style = re.search(r'href="(/static/[^"]+\.css)"', body(origin + PAGES["page"]))[1]
+    found = {what: path or style for what, path in PAGES.items()}
     for path in found.values():
         body(origin + path)
     return found
