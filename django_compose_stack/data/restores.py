@@ -7,12 +7,11 @@ import threading
 import time
 
 from django_compose_stack.data.backups import shown, stamp
-from django_compose_stack.data.server import identifier, literal
+from django_compose_stack.data.server import RETURN, identifier, literal
 from django_compose_stack.host.process import Failure
 
 READ_TIMEOUT = 10  # seconds, besides those for the size
 PAUSE = 0.1  # seconds
-RETURN = 90  # seconds for a server that died to answer again
 SLOWEST = 1_000_000  # bytes a second; reading alone takes a small part of that
 JOBS = 4  # tables and indexes that are made at the same time, where there are as many processors
 ENDLESS = "pg_restore does not finish reading it"

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from django_compose_stack.host.lock import WAIT, held
-from django_compose_stack.host.process import Failure, must, must_output, output, parse_config, run
+from django_compose_stack.host.process import Failure, must, must_output, output, parse_config, run, wait_until
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
 from django_compose_stack.production import release, swarm
@@ -14,6 +14,7 @@ from django_compose_stack.services.database import chosen
 # The superuser, which has no password and so logs in over the socket alone.
 ADMIN = "postgres"
 VOLUME = "/var/lib/postgresql"
+RETURN = 90  # seconds for a server that died to answer again
 
 
 def literal(text):
@@ -214,12 +215,27 @@ class Production(Docker):
 
     rights = ""
 
-    def __init__(self):
+    def __init__(self, patience=RETURN):
+        """patience: seconds to wait for a server that the engine is just replacing, or starting again."""
         self.folder = ROOT / "backups" / production.stack()
+        self.patience = patience
         super().__init__()
 
     def connect(self):
-        self.enter(production.container("db"))
+        is_expected = swarm.serving() or output(
+            *production.compose("ps", "--all", "--quiet", "db"), env=production.environment()
+        )
+        if not wait_until(self.is_there, self.patience if is_expected else 0, 0.5):
+            # It says what is wrong.
+            self.enter(production.container("db"))
+
+    def is_there(self):
+        """Enter the container, and return whether the server answers."""
+        with contextlib.suppress(Failure):
+            self.enter(production.container("db"))
+            self.sql("SELECT 1")
+            return True
+        return False
 
     def changing(self, what):
         return production.changing(what)

@@ -119,7 +119,7 @@ def traffic() -> Line:
 
 def production():
     servers, _ = of_project()
-    return servers["production"]()
+    return servers["production"](patience=0)
 
 
 def database() -> Line:
