@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from django_compose_stack.host.lock import WAIT, held
-from django_compose_stack.host.process import Failure, must, must_output, output, parse_config, run, wait_until
+from django_compose_stack.host.process import Failure, must, must_output, output, parse_config, run, say, wait_until
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
 from django_compose_stack.production import release, swarm
@@ -222,12 +222,14 @@ class Production(Docker):
         super().__init__()
 
     def connect(self):
-        is_expected = swarm.serving() or output(
-            *production.compose("ps", "--all", "--quiet", "db"), env=production.environment()
-        )
-        if not wait_until(self.is_there, self.patience if is_expected else 0, 0.5):
-            # It says what is wrong.
-            self.enter(production.container("db"))
+        if self.is_there():
+            return
+        stopped = [*production.compose("ps", "--all", "--quiet", "db")]
+        if self.patience and (swarm.serving() or output(*stopped, env=production.environment())):
+            say(f"waiting up to {self.patience} seconds for the database")
+            if wait_until(self.is_there, self.patience, 0.5):
+                return
+        self.enter(production.container("db"))  # It says what is wrong.
 
     def is_there(self):
         """Enter the container, and return whether the server answers."""

@@ -96,6 +96,27 @@ def check_states(stack: Stack) -> Findings:
             )
 
 
+def check_names(stack: Stack) -> Findings:
+    """Look up db as web does. An engine that leaves a Swarm forgets the names of all containers that run."""
+    web, db = stack.running("web"), stack.running("db")
+    if not (web and db):
+        return
+
+    def apply() -> str:
+        stack.must("docker", "compose", "restart", "db", "web")
+        return "restarted db and web"
+
+    looked = stack.run("docker", "exec", "--interactive", web["Id"], "getent", "hosts", "db")
+    if looked.returncode and not looked.stderr:
+        yield Finding(
+            "names",
+            "both run, but web does not find db: the engine no longer knows its name",
+            "An engine forgets the names of all containers that run when it leaves a Swarm (`docker swarm leave`).",
+            "docker compose restart db web",
+            apply,
+        )
+
+
 def check_leftovers(stack: Stack) -> Findings:
     """Look for stopped containers that nothing will start again. Running ones may be in use."""
     left = [

@@ -192,6 +192,7 @@ def healthy(root, port):
         "images": {"app-web": image, "postgres:18": {**image}},
         "volumes": {"app_db-data": {}},
         "networks": {"app_default": {"IPAM": {"Config": [{"Subnet": "172.30.0.0/16"}]}}},
+        "names": ["db", "web"],
         "socket": "",
         "login": "",
         "repairs": True,

@@ -42,6 +42,11 @@ class FakeStack(Stack):
         if words[0] == "compose" and ("--build" in words or "build" in words):
             state["run"]["cat"] = (self.root / "requirements/dev.txt").read_text()
             return ""
+        if words[:2] == ["compose", "restart"]:
+            state["names"] = words[2:]
+            return ""
+        if "getent" in words:
+            return self.answer_getent(words)
         if words[0] == "exec":
             return self.answer_psql(" ".join(words), statement)
         if words[0] in ("image", "volume", "network"):
@@ -80,6 +85,11 @@ class FakeStack(Stack):
 
     def answer_run(self, words):
         return self.state["run"][next(word for word in words if "--entrypoint" in word).partition("=")[2]]
+
+    def answer_getent(self, words):
+        if words[-1] not in self.state["names"]:
+            raise LookupError("")
+        return ""
 
     def answer_psql(self, command, statement):
         asked = "login" if "hostname -i" in command else "socket"

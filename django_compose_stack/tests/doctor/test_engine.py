@@ -66,6 +66,7 @@ BROKEN = [
         "db is exited with status 1. Last log lines:\n    the last lines",
         "docker compose logs db",
     ),
+    ({"names": []}, "names", "web does not find db", "docker compose restart db web"),
     ({"hash": "def"}, "container-settings", "db, web runs with outdated settings", "make up"),
     ({"run.cat": "django==5.0\n"}, "image-requirements", "is outdated: dev.txt has changed", "docker compose build"),
     (
@@ -247,6 +248,7 @@ EXITED = {"Status": "exited"}
         ({"run.cat": "django==5.0\n"}, "built app-web and restarted the services"),
         ({"socket": 'database "app" does not exist'}, "created the database app, empty"),
         ({"login": "password authentication failed"}, "set the password of role app to that of .env"),
+        ({"names": []}, "restarted db and web"),
         (leave, "removed app-worker-1"),
     ],
 )
