@@ -90,6 +90,7 @@ def test_edited_lines_are_shown_as_they_must_be(project):
     assert project.contents() == before
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 def test_packages_come_back_in_the_versions_that_they_had(project, monkeypatch):
     """The resolver keeps to what is locked, and so would take the newest of what is locked no more."""
     monkeypatch.setattr("django_compose_stack.host.process.ROOT", project.path)
