@@ -107,14 +107,15 @@ def test_a_test_that_ends_its_process(site):
 def test_a_run_whose_process_is_killed(site):
     site.start()
     site.write("shop/test_slow.py", SLOW)
-    until((site.root / "shop/began").exists)
+    began = site.root / "shop/began"
+    pid = until(lambda: began.exists() and began.read_text())
     generation = site.status()["generation"]
 
-    os.kill(int((site.root / "shop/began").read_text()), signal.SIGKILL)
+    os.kill(int(pid), signal.SIGKILL)
     until(lambda: site.status()["state"] == "broken")
     site.write("shop/test_slow.py", SLOW.replace("sleep(30)", "sleep(0)"))
 
-    assert site.wait(generation)["tests"]["counts"]["passed"] == 1
+    assert site.wait(generation)["tests"]["counts"]["passed"] == 1, site.log.read_text()
 
 
 def test_two_watches_at_once(site):
