@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import webbrowser
+from functools import partial
 from pathlib import Path
 
 from django_compose_stack.host import apart
@@ -242,7 +243,11 @@ def watch(*options):
             server = f"db-watch-{secrets.token_hex(4)}"
             start = ["docker", "compose", "run", "--detach", "--rm", "--no-deps", f"--name={server}", "db-test"]
             show(*start, stdout=subprocess.DEVNULL)
-            wait_until(lambda: output("docker", "inspect", HEALTH, server) == "healthy", HEALTH_TIMEOUT, 0.1)
+            # A container that has ended is gone, and has no state.
+            state = partial(output, "docker", "inspect", HEALTH, server)
+            wait_until(lambda: state() != "starting", HEALTH_TIMEOUT, 0.1)
+            if state() != "healthy":
+                die("the Postgres of the tests does not start. See why: docker compose run --rm --no-deps db-test")
         setting = f"DJANGO_SETTINGS_MODULE={LAYOUT['test-settings']}" if LAYOUT else f"POSTGRES_HOST={server}"
         settings = [word for each in (setting, *variables) for word in ("--env", each)]
         # Without a terminal `exec` passes no signal on.

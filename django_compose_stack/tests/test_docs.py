@@ -94,6 +94,7 @@ STANDIN = """#!/bin/sh
 case "$*" in
     "ps --format"*) echo "$RUNNING" ;;
     "compose port"*) echo 127.0.0.1:8000 ;;
+    *Health.Status*) echo healthy ;;
 esac
 """
 

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from django_compose_stack import development
 from django_compose_stack.host.dotenv import is_secret, without_passwords
 from django_compose_stack.host.mode import mode
 from django_compose_stack.host.process import TIMED_OUT, ask, output, parse_config
@@ -61,3 +62,19 @@ def test_program_that_cannot_start_or_takes_too_long_has_failed():
     assert output("no-such-program") == ""
     assert output(sys.executable, "-c", "raise SystemExit('no')") == ""
     assert output(sys.executable, "-c", "print(' yes ')") == "yes"
+
+
+def test_watch_ends_where_its_postgres_does_not_start(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(development, "is_inside", lambda: False)
+    monkeypatch.setattr(development, "mode", lambda: "docker")
+    monkeypatch.setattr(development, "output", lambda *words: "")
+    monkeypatch.setattr(development.signal, "signal", lambda *_: None)
+    for name in ("show", "run"):
+        monkeypatch.setattr(development, name, lambda *words, **_: asked.append(words[:2]))
+
+    with pytest.raises(SystemExit):
+        development.watch()
+
+    assert "the Postgres of the tests does not start. See why: docker compose run" in capsys.readouterr().err
+    assert asked == [("docker", "compose"), ("docker", "rm")]
