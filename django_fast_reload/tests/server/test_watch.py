@@ -102,7 +102,8 @@ def test_a_conftest_that_appears_and_goes(site, name):
     (site.root / name).unlink()
     gone = site.wait(appeared["generation"])
 
-    assert appeared["tests"]["counts"] == {"error": 6 if name == "conftest.py" else 3}
+    # More tests may run where a change is not certain; tests/unit/test_selection.py has the choice.
+    assert appeared["tests"]["counts"]["error"] == (6 if name == "conftest.py" else 3)
     assert gone["outcomes"] == GREEN
 
 

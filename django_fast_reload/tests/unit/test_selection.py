@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ...project_paths import ProjectPaths
-from ...worker.selection import Test, choose
+from ...worker.selection import Test, choose, concerned
 from ...worker.usage import TOP, Usage, shape_of
 
 VIEWS = "LIMIT = 3\ndef index():\n    return LIMIT\ndef other():\n    return [each for each in 'ab']\n"
@@ -73,6 +73,14 @@ def test_a_function_that_ran_while_the_project_was_loaded_concerns_all(chosen, u
 def test_a_module_of_tests_concerns_its_own_and_those_that_import_it(chosen):
     assert chosen("more.py", "X = 1\n") == [IDS[2]]
     assert chosen("tests.py", "X = 1\n") == IDS
+
+
+def test_a_conftest_concerns_the_tests_below_its_folder(usage, tmp_path):
+    nodes = {"tests.py::a": tmp_path / "tests.py", "shop/tests.py::b": tmp_path / "shop/tests.py"}
+    tests = [Test(SimpleNamespace(nodeid=node, path=path), is_function=True) for node, path in nodes.items()]
+
+    assert concerned(tests, f"{tmp_path}/shop/conftest.py", [None], {}, False, usage) == {"shop/tests.py::b"}
+    assert concerned(tests, f"{tmp_path}/conftest.py", [None], {}, False, usage) == set(nodes)
 
 
 def test_templates_concern_those_that_rendered_them_and_data_all(chosen, tmp_path):
