@@ -4,7 +4,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import webbrowser
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from django_compose_stack.host import apart
 from django_compose_stack.host.mode import is_inside, mode
-from django_compose_stack.host.process import die, must, output, run, say, show, wait_until
+from django_compose_stack.host.process import die, exit_at_signals, must, output, run, say, show, wait_until
 from django_compose_stack.host.project import COMPOSE, LAYOUT, ROOT, program
 
 DEBUG_PORT = 5678
@@ -225,18 +224,17 @@ def watch(*options):
     if chosen() is not POSTGRES:
         # Runs that overlap need databases of names of their own, which only its templates give.
         die(f"watch is for Postgres, and this project has {chosen().title}. Run the tests with: make test")
-    if not LAYOUT.get("test", "pytest").startswith("pytest"):
+    tests = LAYOUT.get("test", "pytest")
+    if not tests.startswith("pytest"):
         die("watch needs pytest with pytest-django, and this project's tests run by another program")
     variables = [] if LAYOUT else test_variables()
-    command = ["python", "-m", "django_fast_reload", "watch", *LAYOUT.get("test", "pytest").split()[1:], *options]
+    command = ["python", "-m", "django_fast_reload", "watch", *tests.split()[1:], *options]
     if is_inside() or mode() == "native":
         words = [*(["env", *variables] if variables else []), *command]
         # In the place of this program: Control-C is for the tests alone.
         return in_web(*words) if is_inside() else os.execv(sys.executable, program("native", "--test", *words))
     server = ""
-    for name in ("SIGTERM", "SIGHUP"):  # The terminal was closed; Windows has no SIGHUP.
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
+    exit_at_signals()
     try:
         if LAYOUT.get("database", "postgres") == "postgres":
             # A server of its own: that of `make test` ends with it.

@@ -1,16 +1,14 @@
 """The commands for backups, restores, the password and upgrades, in each mode: docker, native, production."""
 
 import contextlib
-import signal
-import sys
 
 from django_compose_stack.data.backups import backup, show, whole
 from django_compose_stack.data.owner import become_owner
 from django_compose_stack.data.restores import forget, kept, restore, undo
-from django_compose_stack.data.server import SERVERS, identifier, literal
+from django_compose_stack.data.server import SERVERS
 from django_compose_stack.data.upgrades import upgrade
 from django_compose_stack.host.mode import mode
-from django_compose_stack.host.process import Failure
+from django_compose_stack.host.process import Failure, exit_at_signals
 from django_compose_stack.services import database
 
 
@@ -18,8 +16,7 @@ def password(server):
     if not hasattr(server, "password"):
         problem = "without Docker the database has a password of its own, in .postgres/"
         raise Failure(problem, "none is needed in .env")
-    # Over the socket, which needs no password. By standard input, so that no list of processes shows it.
-    server.sql(f"ALTER ROLE {identifier(server.user)} PASSWORD {literal(server.password())}")
+    server.set_password(server.password())
     server.restart_users()
     print(f"{server.user} has the configured password now")
 
@@ -48,10 +45,8 @@ def of_project():
 
 
 def main(action, *words):
-    # Let a closed terminal run the finally blocks too: they start again what was stopped, and remove partial files.
-    for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
+    # The finally blocks start again what was stopped, and remove partial files.
+    exit_at_signals()
     if action == "restore":
         # Before a server is started for a damaged file.
         words = [whole(*words)]

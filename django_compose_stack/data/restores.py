@@ -17,24 +17,15 @@ JOBS = 4  # tables and indexes that are made at the same time, where there are a
 ENDLESS = "pg_restore does not finish reading it"
 
 
-def migrations(server, database):
-    """Return the rows of django_migrations, {"app.name"}; None if the database has no such table."""
-    columns = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'"
-    columns += " AND table_name = 'django_migrations' AND column_name IN ('app', 'name')"
-    if server.sql(columns, database) != "2":
-        return None
-    return set(server.sql("SELECT app || '.' || name FROM django_migrations", database).split())
-
-
 def check_content(server, incoming):
     """Return why a loaded database cannot be this project's; empty if it can.
 
     Its migrations must be those of the present database, or fewer, or more. Another project's are none of these.
     """
-    found = migrations(server, incoming)
+    found = server.migrations(incoming)
     if not found:
         return "it has no migrations, so it is not the database of a Django project"
-    present = migrations(server, server.database)
+    present = server.migrations(server.database)
     if present and not (found <= present or found >= present):
         strange = sorted(found - present)
         return f"it is of another project: {strange[0]} was applied there, and {sorted(present - found)[0]} was not"
@@ -125,40 +116,52 @@ def swap(server, incoming):
     while before in kept(server):
         before += "-2"
     name = identifier(server.database)
-    done = threading.Event()
-
-    def end_connections():
-        ending = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(server.database)}"
-        while not done.wait(PAUSE):
-            with contextlib.suppress(Failure):
-                server.sql(ending)
-
-    thread = threading.Thread(target=end_connections)
-    thread.start()
+    ending = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal(server.database)}"
     try:
-        server.sql(f"""
-            BEGIN;
-            ALTER DATABASE {name} RENAME TO {identifier(before)};
-            ALTER DATABASE {identifier(incoming)} RENAME TO {name};
-            COMMIT;
-        """)
+        with repeating(lambda: server.sql(ending)):
+            server.sql(f"""
+                BEGIN;
+                ALTER DATABASE {name} RENAME TO {identifier(before)};
+                ALTER DATABASE {identifier(incoming)} RENAME TO {name};
+                COMMIT;
+            """)
     except Failure as failure:
-        if not is_kept(server, before):
+        # The names may have been exchanged before the server crashed.
+        if before not in once_it_answers(server, kept):
             raise Failure(f"the database is as it was:\n{failure}", "run this again") from failure
-    finally:
-        done.set()
-        thread.join()
     return before
 
 
-def is_kept(server, name):
-    """Return, once the server answers again, whether the names were exchanged before it crashed."""
+@contextlib.contextmanager
+def repeating(action):
+    """Call action() again and again beside what is done meanwhile, also where it fails."""
+    done = threading.Event()
+
+    def repeat():
+        while not done.wait(PAUSE):
+            with contextlib.suppress(Failure):
+                action()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def once_it_answers(server, ask, *others):
+    """Return ask(server), once the server answers again, which may have crashed.
+
+    others: errors, besides Failure, after which it is tried again.
+    """
     deadline = time.monotonic() + RETURN
     while True:
         try:
             server.connect()
-            return name in kept(server)
-        except Failure:
+            return ask(server)
+        except (Failure, *others):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)

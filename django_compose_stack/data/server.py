@@ -9,11 +9,11 @@ from django_compose_stack.host.process import Failure, must, must_output, output
 from django_compose_stack.host.project import ROOT, program
 from django_compose_stack.production import engine as production
 from django_compose_stack.production import release, swarm
-from django_compose_stack.services.database import chosen
+from django_compose_stack.services.database import POSTGRES, chosen
 
 # The superuser, which has no password and so logs in over the socket alone.
 ADMIN = "postgres"
-VOLUME = "/var/lib/postgresql"
+VOLUME = POSTGRES.folder
 RETURN = 90  # seconds for a server that died to answer again
 
 
@@ -98,6 +98,18 @@ class Server:
         query += " backend_type = 'client backend'), current_setting('max_connections') FROM pg_stat_activity"
         number, *numbers = self.sql(query, self.database).split("|")
         return (f"PostgreSQL {number}", *map(int, numbers))
+
+    def migrations(self, database):
+        """Return the rows of django_migrations, {"app.name"}; None if the database has no such table."""
+        columns = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'"
+        columns += " AND table_name = 'django_migrations' AND column_name IN ('app', 'name')"
+        if self.sql(columns, database) != "2":
+            return None
+        return set(self.sql("SELECT app || '.' || name FROM django_migrations", database).split())
+
+    def set_password(self, password):
+        # Over the socket, which needs no password. By standard input, so that no list of processes shows it.
+        self.sql(f"ALTER ROLE {identifier(self.user)} PASSWORD {literal(password)}")
 
     def is_superuser(self):
         """Return whether the owner is one, as in volumes that were made before it was none."""
@@ -224,12 +236,11 @@ class Production(Docker):
     def connect(self):
         if self.is_there():
             return
-        stopped = [*production.compose("ps", "--all", "--quiet", "db")]
-        if self.patience and (swarm.serving() or output(*stopped, env=production.environment())):
+        listing = production.compose("ps", "--all", "--quiet", "db")
+        if self.patience and (swarm.serving() or output(*listing, env=production.environment())):
             say(f"waiting up to {self.patience} seconds for the database")
-            if wait_until(self.is_there, self.patience, 0.5):
-                return
-        self.enter(production.container("db"))  # It says what is wrong.
+            wait_until(self.is_there, self.patience, 0.5)
+        self.enter(production.container("db"))  # Where it is not there, this says what is wrong.
 
     def is_there(self):
         """Enter the container, and return whether the server answers."""

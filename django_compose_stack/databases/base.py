@@ -31,7 +31,7 @@ class Database:
         """Return how many connections the server allows; None where it does not count them."""
 
     def take_turn(self, cursor: CursorWrapper) -> bool:
-        """Take the lock of whoever migrates, which ends with the connection; return False if somebody has it."""
+        """Take the lock for migrations, which ends with the connection; return False if another process has it."""
         return True
 
     def end_turn(self, cursor: CursorWrapper) -> None:

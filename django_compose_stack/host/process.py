@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,13 @@ class Failure(Exception):
 def die(problem: str) -> None:
     print(f"stack: {problem}", file=sys.stderr)
     sys.exit(1)
+
+
+def exit_at_signals() -> None:
+    """Let a closed terminal, and SIGTERM, run the finally blocks too."""
+    for name in ("SIGHUP", "SIGTERM"):  # Windows has no SIGHUP.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
 
 
 def say(text: str) -> None:

@@ -69,7 +69,7 @@ def test_watch_ends_where_its_postgres_does_not_start(monkeypatch, capsys):
     monkeypatch.setattr(development, "is_inside", lambda: False)
     monkeypatch.setattr(development, "mode", lambda: "docker")
     monkeypatch.setattr(development, "output", lambda *words: "")
-    monkeypatch.setattr(development.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(development, "exit_at_signals", lambda: None)
     for name in ("show", "run"):
         monkeypatch.setattr(development, name, lambda *words, **_: asked.append(words[:2]))
 

@@ -1,16 +1,9 @@
 """What the data commands do on MySQL and MariaDB."""
 
 from django_compose_stack.data.backups import backup, show
+from django_compose_stack.data.commands import password
 from django_compose_stack.data.mysql.restores import forget, kept, restore, undo
-from django_compose_stack.data.mysql.server import literal
 from django_compose_stack.host.process import Failure
-
-
-def password(server):
-    # Over the socket, which needs no password. By standard input, so that no list of processes shows it.
-    server.sql(f"ALTER USER {literal(server.user)}@'%' IDENTIFIED BY {literal(server.password())}")
-    server.restart_users()
-    print(f"{server.user} has the configured password now")
 
 
 def owner(server):

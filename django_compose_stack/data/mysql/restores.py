@@ -7,15 +7,12 @@ manuals happens as a whole or not at all, even if the server is killed meanwhile
 import contextlib
 import re
 import secrets
-import threading
-import time
 
 from django_compose_stack.data.backups import shown, stamp
 from django_compose_stack.data.mysql.server import identifier, literal, unreadable
+from django_compose_stack.data.restores import check_content, once_it_answers, repeating
 from django_compose_stack.host.process import Failure
 
-PAUSE = 0.1  # seconds
-RETURN = 90  # seconds for a server that died to answer again
 LOCK_TIMEOUT = 60  # seconds for sessions that were killed to let go of the tables
 LOADER = "stack_restore"  # the user who loads a dump: it reaches the database beside, and nothing else
 # What cannot be moved to another database, with the columns of the server's list of it.
@@ -25,29 +22,6 @@ FIXED = {
     "routine": "routine_name FROM information_schema.routines WHERE routine_schema",
     "event": "event_name FROM information_schema.events WHERE event_schema",
 }
-
-
-def migrations(server, database):
-    """Return the rows of django_migrations, {"app.name"}; None if the database has no such table."""
-    columns = "SELECT COUNT(*) FROM information_schema.columns WHERE table_name = 'django_migrations'"
-    if server.sql(f"{columns} AND column_name IN ('app', 'name') AND table_schema = {literal(database)}") != "2":
-        return None
-    return set(server.sql("SELECT CONCAT(app, '.', name) FROM django_migrations", database).split())
-
-
-def check_content(server, incoming):
-    """Return why a loaded database cannot be this project's; empty if it can.
-
-    Its migrations must be those of the present database, or fewer, or more. Another project's are none of these.
-    """
-    found = migrations(server, incoming)
-    if not found:
-        return "it has no migrations, so it is not the database of a Django project"
-    present = migrations(server, server.database)
-    if present and not (found <= present or found >= present):
-        strange = sorted(found - present)
-        return f"it is of another project: {strange[0]} was applied there, and {sorted(present - found)[0]} was not"
-    return ""
 
 
 def refuse_fixed(server, database, whose):
@@ -131,49 +105,27 @@ def swap(server, incoming):
     create(server, before)
     moves = [move(name, server.database, before) for name in present]
     moves += [move(name, incoming, server.database) for name in coming]
-    done = threading.Event()
 
     def end_connections():
         query = "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist"
         query += f" WHERE db = {literal(server.database)} AND user = {literal(server.user)}"
-        while not done.wait(PAUSE):
+        for statement in server.sql(query).splitlines():
+            # One may have ended by itself.
             with contextlib.suppress(Failure):
-                for statement in server.sql(query).splitlines():
-                    # One may have ended by itself.
-                    with contextlib.suppress(Failure):
-                        server.sql(statement)
+                server.sql(statement)
 
-    thread = threading.Thread(target=end_connections)
-    thread.start()
     try:
-        server.sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}; RENAME TABLE {', '.join(moves)};")
+        with repeating(end_connections):
+            server.sql(f"SET SESSION lock_wait_timeout = {LOCK_TIMEOUT}; RENAME TABLE {', '.join(moves)};")
     except Failure as failure:
-        done.set()
-        thread.join()
-        if tables_again(server, before) != present:
+        # SystemExit is of `docker compose`, which waits for no container that ends in that moment.
+        if once_it_answers(server, lambda server: tables(server, before), SystemExit) != present:
             drop(server, before)
             raise Failure(f"the database is as it was:\n{failure}", "run this again") from failure
-    finally:
-        done.set()
-        thread.join()
     if not present:
         drop(server, before)
         return ""
     return before
-
-
-def tables_again(server, database):
-    """Return the names of the tables of a database, once the server answers again, which may have crashed."""
-    deadline = time.monotonic() + RETURN
-    while True:
-        try:
-            server.connect()
-            return tables(server, database)
-        except (Failure, SystemExit):
-            # The second is of `docker compose`, which waits for no container that ends in that moment.
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
 
 
 def move(name, source, target):

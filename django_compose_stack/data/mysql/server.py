@@ -66,6 +66,15 @@ class MySQL:
         number, *numbers = self.sql(query).split("\t")
         return (f"{self.kind.title} {number}", *map(int, numbers))
 
+    def migrations(self, database):
+        columns = "SELECT COUNT(*) FROM information_schema.columns WHERE table_name = 'django_migrations'"
+        if self.sql(f"{columns} AND column_name IN ('app', 'name') AND table_schema = {literal(database)}") != "2":
+            return None
+        return set(self.sql("SELECT CONCAT(app, '.', name) FROM django_migrations", database).split())
+
+    def set_password(self, password):
+        self.sql(f"ALTER USER {literal(self.user)}@'%' IDENTIFIED BY {literal(password)}")
+
     def is_superuser(self):
         return False
 
