@@ -1,3 +1,4 @@
+import gc
 import logging
 
 from django.apps import AppConfig, apps
@@ -18,3 +19,6 @@ class StackConfig(AppConfig):
 
             task_enqueued.connect(notify)
         logging.getLogger("django.server").addFilter(is_worth_a_line)
+        if not gc.isenabled():  # This is a command of manage.py.
+            gc.freeze()  # What is loaded stays: nobody need look through it again.
+            gc.enable()

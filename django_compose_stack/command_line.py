@@ -1,6 +1,7 @@
 """What manage.py runs: Django's command line, as the owner of the checkout and under the fast development server."""
 
 import contextlib
+import gc
 import os
 import shutil
 import sys
@@ -23,6 +24,9 @@ def main(root: Path) -> None:
     become_owner(root)
     # Before Django is imported: the process that supervises the server must not hold the project.
     take_over(sys.argv)
+    # To load a project leaves no garbage, and to look for some takes a fifth of the time of a short command.
+    # StackConfig.ready turns it on again.
+    gc.disable()
     if not (root / ".env").exists() and not os.environ.get("SECRET_KEY"):
         # Nothing is configured, so somebody is trying it out. Production always has a SECRET_KEY.
         os.environ.setdefault("DEBUG", "true")
