@@ -39,8 +39,9 @@ def throw_away():
         yield server
     finally:
         server.stop(signal.SIGQUIT)
-        os.close(in_use)
-        remove(folder)
+        with one_at_a_time():  # Another command may be sweeping.
+            os.close(in_use)
+            remove(folder)
 
 
 def folders():

@@ -1,5 +1,6 @@
 """The embedded server: what it is, and what it survives."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -250,6 +251,20 @@ def test_database_of_a_killed_test_command_is_taken_away_by_the_next_one(used):
     assert not Path(folder).exists()
     assert processes(folder) == {}
     assert running.communicate("\n", timeout=TIMEOUT)[0] == "1\n"
+
+
+def test_commands_that_end_at_once_do_not_take_away_the_same_database(used):
+    process = used.popen("--test", "sh", "-c", "psql -Atc 'show data_directory'; read line", stdin=subprocess.PIPE)
+    folder = process.stdout.readline().strip()
+    with (used.path / ".native/lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process.stdin.close()
+        waiting = next(line for line in process.stderr if "waiting for" in line)
+        is_there = Path(folder).exists()
+    process.wait(TIMEOUT)
+
+    assert waiting == "stack: waiting for another command in this folder to finish\n"
+    assert (is_there, Path(folder).exists()) == (True, False)
 
 
 def test_suite_of_the_project_passes(used):
