@@ -52,7 +52,10 @@ class Changed(NamedTuple):
 
 
 class Current(NamedTuple):
-    """The answer to Ask: the files are still those that the worker is made of. Where they are not, Retire follows."""
+    """The answer to Ask: the files are still those that the worker is made of. Where they are not, Retire follows.
+
+    To Debugging of a worker that runs tests: the terminal is its own.
+    """
 
 
 class Retire(NamedTuple):

@@ -11,10 +11,12 @@ class Dependencies:
     """The records of one line of processes: resuming a snapshot cuts the list at the snapshot's position.
 
     What is added while `is_late` is set is kept: other processes may use it again, and no snapshot has used it.
+    ignored: paths whose records always hold.
     """
 
     def __init__(self):
         self.is_late = False
+        self.ignored: set[str] = set()
         self.order: list[tuple[str, str]] = []
         self.values: dict[tuple[str, str], tuple[int, str]] = {}
 
@@ -56,7 +58,7 @@ class Dependencies:
         if is_folder:
             keys += [key for key in self.values if key[1].startswith(path + "/")]
             keys += [(LIST, path), (TESTS, path)]
-        return [key for key in keys if key in self.values]
+        return [key for key in keys if key in self.values and key[1] not in self.ignored]
 
     def broken(self, keys) -> dict[str, int]:
         """Return path and position of the records among `keys` that no longer hold."""

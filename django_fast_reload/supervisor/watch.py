@@ -58,7 +58,6 @@ class Watch(Supervisor):
         self.is_running = False
         self.loops: dict[str, int] = {}  # path: runs in a row that it started
         self.finished = 0.0
-        self.ignored: set[str] = set()
 
     def run(self) -> int:
         try:
@@ -77,16 +76,16 @@ class Watch(Supervisor):
     def judge(self, paths: set[str]) -> None:
         self.which, self.is_prepared = "affected", True
         number, is_own = self.load.number, self.is_running or time.monotonic() < self.finished + LOOP_PAUSE
-        super().judge(paths - self.ignored)
+        super().judge(paths)
         if self.load.number != number:
-            self.guard(paths if is_own else set())
+            self.guard(self.load.changed if is_own else [])
 
-    def guard(self, paths: set[str]) -> None:
+    def guard(self, paths: list[str]) -> None:
         """Leave out a file that each run of tests changes: it would start runs for ever."""
         self.loops = {path: self.loops.get(path, 0) + 1 for path in paths if not path.endswith(".py")}
         for path, count in self.loops.items():
             if count >= LOOP:
-                self.ignored.add(path)
+                self.files.dependencies.ignored.add(path)
                 self.terminal.say(f"{self.terminal.name(path)} changes whenever tests run: it starts no more of them.")
 
     def on_key(self, key: str) -> None:
@@ -155,6 +154,7 @@ class Watch(Supervisor):
     def on_debugging(self, message: ipc.Debugging) -> None:
         super().on_debugging(message)
         self.keyboard.close()
+        self.live.send(ipc.Current())
 
     def on_finished(self, message: ipc.Finished) -> None:
         self.outcomes.on_finished(message)

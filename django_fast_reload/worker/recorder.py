@@ -46,6 +46,7 @@ class Recorder:
         self.ignored: tuple[str, ...] = ()  # how the paths of files begin that are not recorded
         self.on_read: Callable[[str], None] = lambda path: None  # called with each file of the project that is read
         self.before_bind = lambda: None  # called before anything listens while the project loads
+        self.before_debugger = lambda: None  # called before a debugger reads from the terminal
         project.on_link = lambda link, target: self.add(LINK, link, target)
 
     def add(self, kind: str, path: str, value: str | None = None) -> None:
@@ -120,8 +121,9 @@ class Recorder:
                 self.add(FILE, path)
         elif event == "socket.bind" and self.is_loading:
             self.before_bind()
-        elif event == "pdb.Pdb" and self.is_loading:
+        elif event == "pdb.Pdb" and self.is_loading and sys._getframe(2).f_globals.get("__name__") != "doctest":
             self.send(ipc.Debugging())
+            self.before_debugger()
 
     def opened(self, path: str, flags: int) -> None:
         path = self.project.locate(os.path.abspath(path), data=True)

@@ -28,14 +28,15 @@ class Session:
     def __init__(self, snapshotter):
         self.snapshotter, self.recorder = snapshotter, snapshotter.recorder
         self.usage = Usage(self.recorder.project)
-        self.recorder.on_read = self.usage.read
+        self.recorder.on_read, self.recorder.before_debugger = self.usage.read, self.ask_for_terminal
         self.usage.start()
         snapshotter.on_pause = database_template.prepared.clear  # The process that goes on has it.
-        snapshotter.on_warm, snapshotter.on_unused = self.on_warm, database_template.discard
+        snapshotter.on_warm, snapshotter.on_unused = self.on_warm, self.on_unused
         self.config = None
-        self.is_running = self.is_cancelled = False
+        self.is_running = self.is_cancelled = self.is_debugged = False
         self.position, self.modules = 0, set()
         self.capture = ""
+        self.at_end = signal.getsignal(signal.SIGTERM)
         self.errors: list[ipc.TestFailure] = []
         self.fixtures: dict[object, set] = {}  # definition of a fixture: what ran when it was set up
         self.shaped: set[str] = set()  # modules whose shapes the supervisor has
@@ -130,6 +131,7 @@ class Session:
         recorder.send(ipc.Collected(ids, [item.nodeid for item in session.items], self.new_shapes()))
         atexit._clear()  # What is there belongs to the snapshots as well; at the end only this run's handlers are due.
         signal.signal(signal.SIGINT, self.on_signal)
+        signal.signal(signal.SIGTERM, self.at_end)
         recorder.send(ipc.Serving())
         self.reset(session.config)
         database_template.install(suffix(), self.snapshotter.orders.bytecode)
@@ -168,10 +170,19 @@ class Session:
         """Make the test databases of the next run: this process may become the one that runs it."""
         apps = sys.modules.get("django.apps")
         if orders.databases and apps is not None and apps.apps.ready:
-            from pytest_django.plugin import blocking_manager_key
-
-            with suppress(Exception), self.config.stash[blocking_manager_key].unblock():
+            self.at_end = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # What was made is dropped first.
+            with suppress(Exception), self.databases():
                 database_template.prepare(orders.databases, suffix())
+
+    def on_unused(self) -> None:
+        with suppress(Exception), self.databases():
+            database_template.discard()
+
+    def databases(self):
+        """Allow the use of databases, which pytest-django allows to tests alone."""
+        from pytest_django.plugin import blocking_manager_key
+
+        return self.config.stash[blocking_manager_key].unblock()
 
     # ---- while they run
 
@@ -235,10 +246,25 @@ class Session:
         except BlockingIOError:
             return
         if isinstance(message, ipc.Retire | ipc.Stop | None):
-            self.is_cancelled = True
-            if self.reporter is not None:
-                self.reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115 (to the end of this process)
-            raise KeyboardInterrupt
+            self.cancel()
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+        if self.reporter is not None:
+            self.reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115 (to the end of this process)
+        # A debugger takes a KeyboardInterrupt for its own.
+        raise pytest.exit.Exception("The run is cancelled.") if self.is_debugged else KeyboardInterrupt
+
+    def ask_for_terminal(self) -> None:
+        """Wait until the supervisor reads no keys there: else it takes some of those that are meant for a debugger."""
+        self.is_debugged = True
+        if not isinstance(ipc.receive(self.recorder.sock)[0], ipc.Current):
+            self.cancel()
+
+    def pytest_leave_pdb(self) -> None:
+        self.is_debugged = False
+        if self.is_running:
+            signal.signal(signal.SIGINT, self.on_signal)  # The debugger has set its own.
 
     def finish(self) -> None:
         signal.signal(signal.SIGINT, lambda *_: None)

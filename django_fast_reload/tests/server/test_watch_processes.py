@@ -55,7 +55,7 @@ def test_a_save_cancels_a_run_and_nothing_is_left(site):
     site.write("config/settings.py", site.files["config/settings.py"] + POSTGRES)
     site.start()
     site.write("shop/test_slow.py", SLOW)
-    until((site.root / "shop/began").exists)
+    pid = until(lambda: (site.root / "shop/began").exists() and (site.root / "shop/began").read_text())
     began = site.status()["generation"]
 
     site.write("shop/test_slow.py", SLOW.replace("sleep(30)", "sleep(0)"))
@@ -63,11 +63,11 @@ def test_a_save_cancels_a_run_and_nothing_is_left(site):
 
     assert status["tests"]["counts"] == {"passed": 1}
     assert (site.root / "shop/cleaned").exists()
-    until(lambda: databases("test_of_a_site_watch%") == [])
+    until(lambda: f"test_of_a_site_watch_{pid}" not in databases("test_of_a_site_watch%"))
     assert "KeyboardInterrupt" not in site.text()
     assert len(databases("test_of_a_site_template%")) == 1
     site.stop()
-    assert site.family == [] or site.process is None
+    until(lambda: databases("test_of_a_site_watch%") == [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -159,7 +159,7 @@ class Terminal:
         os.close(slave)
         os.set_blocking(self.master, False)
 
-    def until(self, text: str) -> str:
+    def until(self, text: str, seconds: float = 60) -> str:
         """Return what was printed up to `text`."""
 
         def seen():
@@ -169,7 +169,10 @@ class Terminal:
                 pass
             return text.encode() in self.text
 
-        until(seen, 60)
+        try:
+            until(seen, seconds)
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not in {self.text.decode()!r}") from None
         found, _, self.text = self.text.partition(text.encode())
         return found.decode()
 
@@ -204,6 +207,71 @@ def test_breakpoint_has_the_terminal(site):
     terminal.type("c\n")
 
     terminal.until("1 passed in")
+
+
+def test_keys_are_the_debuggers_once_it_asks_for_them(site):
+    """However late the supervisor hears of it: it would take keys that are typed at the first prompt."""
+    terminal = Terminal(site)
+    terminal.until("6 passed")
+    stop = f"import os; os.kill({site.process.pid}, 19); breakpoint(); "
+    site.edit("blog/tests.py", 'assert words.WORD == "words"', f'{stop}assert words.WORD == "words"')
+
+    with pytest.raises(AssertionError, match="is not in"):
+        terminal.until("(Pdb) ", 2)
+    os.kill(site.process.pid, signal.SIGCONT)
+    terminal.until("(Pdb) ")
+    terminal.type("c\n")
+
+    terminal.until("1 passed in")
+
+
+@pytest.mark.parametrize("typed", ["", "n\n"])
+def test_the_end_does_not_wait_for_a_debugger(site, typed):
+    terminal = Terminal(site)
+    terminal.until("6 passed")
+    text = 'breakpoint()\n    assert words.WORD == "words"\n    assert True'
+    site.edit("blog/tests.py", 'assert words.WORD == "words"', text)
+    terminal.until("(Pdb) ")
+    if typed:
+        terminal.type(typed)
+        terminal.until("(Pdb) ")
+
+    began = time.monotonic()
+    status = site.stop()
+
+    assert (status, time.monotonic() - began < 3) == (0, True)
+
+
+def test_a_run_that_was_debugged_can_be_cancelled(site):
+    terminal = Terminal(site)
+    terminal.until("6 passed")
+    site.write("shop/test_slow.py", SLOW.replace(began := '    (here / "began")', f"    breakpoint()\n{began}"))
+    terminal.until("(Pdb) ")
+    terminal.type("c\n")
+    until((site.root / "shop/began").exists)
+
+    began = time.monotonic()
+    status = site.stop()
+
+    assert (status, time.monotonic() - began < 3) == (0, True)
+    assert (site.root / "shop/cleaned").exists()
+
+
+def test_doctests_are_no_debugger(site):
+    site.start("--doctest-modules", "shop")
+    site.write(
+        "shop/words.py",
+        f'''"""
+>>> open({str(site.root / "shop/began")!r}, "w").close()
+>>> import time; time.sleep(30)
+"""''',
+    )
+    until((site.root / "shop/began").exists)
+
+    status = site.save("shop/words.py", '"""\n>>> 1 + 1\n2\n"""')
+
+    assert "passed" in status["tests"]["counts"]
+    assert "debugger" not in site.log.read_text()
 
 
 def test_the_server_of_the_project_tells_how_the_tests_are(site):
@@ -246,4 +314,4 @@ def test_writes():
     status = site.wait()
     time.sleep(0.5)
 
-    assert site.status()["generation"] == status["generation"]
+    assert site.status()["generation"] == status["generation"], site.log.read_text()
