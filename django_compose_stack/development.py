@@ -216,6 +216,19 @@ def test(*options):
         run("docker", "compose", "rm", "--force", "--stop", "--volumes", "db-test", stderr=subprocess.DEVNULL)
 
 
+# Its argument is a variable of the process to end.
+END_WATCH = """
+import os, pathlib, signal, sys
+for path in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        if b"watch" in path.joinpath("cmdline").read_bytes().split(b"\\0"):
+            if sys.argv[1].encode() in path.joinpath("environ").read_bytes().split(b"\\0"):
+                os.kill(int(path.name), signal.SIGTERM)
+    except OSError:
+        pass
+"""
+
+
 def watch(*options):
     """Run the tests that each save concerns, on a Postgres of their own, in memory, which ends with them."""
     from django_compose_stack.services.command import test_variables
@@ -233,12 +246,13 @@ def watch(*options):
         words = [*(["env", *variables] if variables else []), *command]
         # In the place of this program: Control-C is for the tests alone.
         return in_web(*words) if is_inside() else os.execv(sys.executable, program("native", "--test", *words))
-    server = ""
+    name = f"watch-{secrets.token_hex(4)}"
+    server = container = ""
     exit_at_signals()
     try:
         if LAYOUT.get("database", "postgres") == "postgres":
             # A server of its own: that of `make test` ends with it.
-            server = f"db-watch-{secrets.token_hex(4)}"
+            server = f"db-{name}"
             start = ["docker", "compose", "run", "--detach", "--rm", "--no-deps", f"--name={server}", "db-test"]
             show(*start, stdout=subprocess.DEVNULL)
             # A container that has ended is gone, and has no state.
@@ -253,11 +267,14 @@ def watch(*options):
         if container:
             show("docker", "exec", "--interactive", "--tty", *settings, container, "as-owner", *command)
         else:
-            start = ["docker", "compose", "run", "--rm", "--build", "--no-deps", *settings, "web"]
+            start = ["docker", "compose", "run", "--rm", "--build", "--no-deps", f"--name={name}", *settings, "web"]
             show(*start, *command, env={**os.environ, "DB_SERVICE": server})
     finally:
-        if server:
-            run("docker", "rm", "--force", "--volumes", server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Where the terminal was closed, Docker leaves what ran in it.
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        if container:
+            run("docker", "exec", container, "as-owner", "python", "-c", END_WATCH, setting, **quiet)
+        run("docker", "rm", "--force", "--volumes", name, *([server] if server else []), **quiet)
 
 
 def reset():

@@ -14,7 +14,7 @@ package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
 sys.modules["_fast_reload"] = package
 
 if sys.argv[1] == "supervise":
-    from _fast_reload.supervisor.main import supervise
+    from _fast_reload.supervisor.start import supervise
     from _fast_reload.takeover import initial_environment
 
     sys.exit(supervise(json.loads(sys.argv[2]), initial_environment()))
@@ -32,7 +32,7 @@ elif sys.argv[1] == "test":
 
     main(**json.loads(sys.argv[2]))
 elif sys.argv[1] == "probe":  # whether this version can be switched to
-    import _fast_reload.supervisor.main
+    import _fast_reload.supervisor.start
     import _fast_reload.worker.main  # noqa: F401
 else:
     from _fast_reload.worker.main import main

@@ -52,6 +52,7 @@ class Variables:
                 self.elsewhere = self.elsewhere or "MYSQL_HOST"
             self.role = env.str("POSTGRES_USER", default="app")
             self.database = env.str("POSTGRES_DB", default="app")
+            self.tests = env.str("DEVSERVER_TESTS", default="")
             self.debug_is_set = bool(env.str("DEBUG", default=""))
             host = env.str("WEB_HOST", default="127.0.0.1")
             port = env.int("WEB_PORT", default=8000, low=1, high=65535)
@@ -67,6 +68,7 @@ class Variables:
         path = os.pathsep.join([str(VENV / "bin"), str(postgres.BIN), os.environ.get("PATH", os.defpath)])
         result = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
         result["DEVSERVER_REQUIREMENTS"] = str(LOCK.relative_to(ROOT))
+        result["DEVSERVER_TESTS"] = self.tests
         result.pop("PYTHONHOME", None)
         if not self.debug_is_set:
             result["DEBUG"] = "true"

@@ -122,7 +122,8 @@ def test_documented_commands_are_those_that_run(typed, effect, running, tmp_path
     subprocess.run([*STACK, name, *words], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=True)
 
     commands = [shlex.join(["docker", *line.split("\t")[:-1]]) for line in asked.read_text().splitlines()]
-    commands = [re.sub(r"db-watch-\w+", "NAME", command) for command in commands]
+    commands = [re.sub(r"\bdb-watch-\w+", "NAME", command) for command in commands]
+    commands = [re.sub(r"\bwatch-\w+", "TESTS", command) for command in commands]
     documented = re.findall(r"`(docker compose [^`]+)`", effect)
     if running:
         inside = f"docker exec --interactive {running} as-owner "

@@ -76,6 +76,7 @@ class Inheritance:
     held: list[int] = field(default_factory=list)  # descriptors to keep open until the other side ends
     bytecode: str | None = None  # folder of compiled modules
     changed: list[str] = field(default_factory=list)  # files that the next load is for
+    tests: int = 0  # pid of the process that runs the tests; see beside.py
 
     def set_inheritable(self, inheritable: bool) -> None:
         for fd in (self.fd, *self.connections, *self.held):

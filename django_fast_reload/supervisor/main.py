@@ -14,7 +14,8 @@ from collections.abc import Callable
 from .. import ipc
 from ..project_paths import ProjectPaths
 from . import handover
-from .barrier import Barrier, listen
+from .barrier import Barrier
+from .beside import TestsBeside
 from .debugger import Debugger
 from .dotenv import DotEnv
 from .endpoints import Endpoints
@@ -25,27 +26,11 @@ from .installer import Installer
 from .loader import Load, Loader
 from .shutdown import become_reaper, reap
 from .terminal import Terminal
-from .verdicts import Verdicts
 
 TICK = 1.0  # seconds between two scans of the files, in case an event was lost
 TICK_PAUSE = 500  # pause between scans, as a multiple of the last one's duration: it stays idle with thousands of files
 RETRY = 0.005  # seconds until a busy process is asked again
 CRASH = "The process that loads the project ended by itself: a crash, os._exit(), or too little memory."
-
-
-def supervise(plan: dict, environment: dict[bytes, bytes]) -> int:
-    """Run the server of `plan` (see takeover.make_plan) until a signal; return the exit status."""
-    inherited = handover.take(plan)
-    if inherited.fd >= 0:
-        listener = socket.socket(fileno=inherited.fd)  # The descriptor still doesn't block.
-    else:
-        listener = listen(plan["address"], plan["port"], plan["ipv6"])
-    if listener is None:
-        return 1
-    plan["port"] = listener.getsockname()[1]  # 0 asks for any
-    supervisor = Supervisor(plan, environment, listener, inherited)
-    Verdicts(supervisor.loop, plan["root"], supervisor.endpoints.show_tests)
-    return supervisor.run()
 
 
 class Supervisor:
@@ -64,6 +49,7 @@ class Supervisor:
         notify = self.endpoints.notify
         self.installer = Installer(self.terminal, environment, self.loop, notify, self.loader.start)
         self.dotenv = DotEnv(self.files.project.root, environment)
+        self.tests = TestsBeside(environment, inherited.tests, self.terminal)
         self.held = handover.Held(self.loop, inherited.held)
         self.next_tick = time.monotonic() + TICK
         self.exit_status: int | None = None  # of this process, once it ends
@@ -113,6 +99,7 @@ class Supervisor:
 
     def stop(self) -> None:
         self.barrier.listener.close()
+        self.tests.stop()
         self.loader.lineage.stop()
         shutil.rmtree(self.loader.bytecode, ignore_errors=True)
 
@@ -185,7 +172,7 @@ class Supervisor:
         self.loader.lineage.retire()
         held = [*self.loader.lineage.sockets(), *self.endpoints.unread(), *self.held.sockets]
         fds = [[sock.fileno() for sock in sockets] for sockets in (self.barrier.all(), held)]
-        inheritance = Inheritance(self.barrier.listener.fileno(), *fds, self.loader.bytecode, changed)
+        inheritance = Inheritance(self.barrier.listener.fileno(), *fds, self.loader.bytecode, changed, self.tests.pid)
         if error := handover.replace(self.plan, self.environment, inheritance):
             self.terminal.say(f"The new version could not be started, so the old one stays: {error}")
 
@@ -235,6 +222,7 @@ class Supervisor:
         else:
             self.terminal.reloaded(load.changed, load.before, load.milliseconds)
         self.loader.is_fresh = False
+        self.tests.start()
         self.barrier.let_in()
         self.endpoints.broadcast()
 

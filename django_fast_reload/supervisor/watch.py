@@ -10,6 +10,7 @@ from select import select
 from .. import ipc
 from ..package import MAIN
 from .barrier import listen
+from .beside import WANTED, end_with_server
 from .handles import Worker
 from .handover import Inheritance
 from .keyboard import Keyboard
@@ -22,7 +23,7 @@ HELP = "Keys: a all tests, f failed ones, Enter the same again, / some by name, 
 CRASH = "The process that ran the tests ended by itself: a crash, os._exit(), or too little memory."
 LOOP = 8  # runs in a row that a file may start which changes while they go on
 LOOP_PAUSE = 1.0  # seconds after a run in which such a change still counts as made by it
-OURS = {b"DEVSERVER_DEBUGPY", b"DEVSERVER_REQUIREMENTS"}  # these are for the server
+OURS = {b"DEVSERVER_DEBUGPY", b"DEVSERVER_REQUIREMENTS", WANTED}  # these are for the server
 KEYS = {"a": "all", "f": "failed", "\n": "again"}
 
 
@@ -34,6 +35,7 @@ def watch(arguments: list[str], environment: dict[bytes, bytes]) -> int:
     if sys.platform != "linux":
         print(f"Tests that resume need Linux, and this is {sys.platform}.", file=sys.stderr)
         return 1
+    end_with_server(environment)
     listener = listen("127.0.0.1", 0, ipv6=False)
     if listener is None:
         return 1
