@@ -39,6 +39,7 @@ class Files:
         self.is_native = is_native(project.root)
         self.settling = Settling(self.is_native)
         self.signatures: dict[str, tuple] = {}
+        self.told: set[str] = set()  # folders of which events told since the last sweep
         self.below: dict[str, tuple] = {}  # signatures of all files in `folders`, where no event tells of them
         self.unread: list[tuple[str, str]] = []
         self.began = self.swept = self.next_scan = 0.0
@@ -114,6 +115,7 @@ class Files:
             if mask & ISDIR or (mask & RENAMING and self.is_link(path)):
                 is_changed = True
                 self.watcher.forget(path)
+            self.told.add(os.path.dirname(path))
             if self.is_wanted(path, mask):
                 self.settling.note(path, mask, now)
         if is_lost:
@@ -159,7 +161,11 @@ class Files:
         """Compare the stat of all files that were used: a safety net for events that were lost, or never sent."""
         self.began = time.monotonic()
         signatures = {path: self.signature(path) for path in self.dependencies.places() | self.others}
-        self.suspect(path for path, seen in signatures.items() if self.signatures.get(path, seen) != seen)
+        if self.is_native:
+            self.collect()  # Where an event names the file, its folder would be a change of its own.
+        different = {path for path, seen in signatures.items() if self.signatures.get(path, seen) != seen}
+        self.suspect(different - self.told if self.is_native else different)
+        self.told.clear()
         self.signatures = signatures
         self.swept = time.monotonic()
         if not self.is_native and self.swept > self.next_scan:

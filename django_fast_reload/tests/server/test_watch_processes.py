@@ -61,7 +61,7 @@ def test_a_save_cancels_a_run_and_nothing_is_left(site):
     site.write("shop/test_slow.py", SLOW.replace("sleep(30)", "sleep(0)"))
     status = site.wait(began)
 
-    assert status["tests"]["counts"] == {"passed": 1}
+    assert status["tests"]["counts"] == {"passed": 1}, site.log.read_text()
     assert (site.root / "shop/cleaned").exists()
     until(lambda: f"test_of_a_site_watch_{pid}" not in databases("test_of_a_site_watch%"))
     assert "KeyboardInterrupt" not in site.text()

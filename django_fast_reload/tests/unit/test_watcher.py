@@ -169,6 +169,40 @@ def test_a_new_file_in_a_listed_folder_is_settled_when_it_is_closed(tmp_path):
     assert files.take() == {str(tmp_path / "new.txt")}
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_sweep_adds_no_folder_to_the_file_that_an_event_names(tmp_path, is_first):
+    """For tests, a folder is a change that concerns all of them."""
+    dependencies = Dependencies()
+    dependencies.add(LIST, str(tmp_path), observe(LIST, str(tmp_path)))
+    files = Files(ProjectPaths(str(tmp_path)), dependencies)
+    files.watch(dependencies.values)
+    files.sweep()
+
+    (tmp_path / "new.txt").write_text("text")
+    if is_first:
+        files.collect()
+    files.sweep()
+
+    assert taken(files) == {str(tmp_path / "new.txt")}
+
+
+def test_a_sweep_sees_the_folder_of_which_no_event_tells(tmp_path, monkeypatch):
+    dependencies = Dependencies()
+    dependencies.add(LIST, str(tmp_path), observe(LIST, str(tmp_path)))
+    files = Files(ProjectPaths(str(tmp_path)), dependencies)
+    files.watch(dependencies.values)
+    files.sweep()
+    (tmp_path / "first.txt").write_text("text")
+    files.sweep()
+    taken(files)
+    monkeypatch.setattr(files.watcher, "drain", list)
+
+    (tmp_path / "second.txt").write_text("text")
+    files.sweep()
+
+    assert taken(files) == {str(tmp_path)}
+
+
 @pytest.mark.parametrize(("function", "number"), [("inotify_init1", 24), ("inotify_add_watch", 28)])
 def test_without_watches_the_files_themselves_are_compared(tmp_path, monkeypatch, function, number):
     """EMFILE: this user has too many instances. ENOSPC: too many watches."""
