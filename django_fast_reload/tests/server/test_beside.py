@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_watch_processes import until
+from .test_watch_processes import SLOW, until
 from .watched_site import WatchedSite
 
 
@@ -53,20 +53,7 @@ def test_they_end_with_the_server(site, number):
 
 
 def test_a_run_under_way_cleans_up_at_the_end(site):
-    site.write(
-        "shop/test_slow.py",
-        """
-import pathlib, time, pytest
-here = pathlib.Path(__file__).parent
-@pytest.fixture
-def cleaned():
-    yield
-    (here / "cleaned").touch()
-def test_slow(cleaned):
-    (here / "began").touch()
-    time.sleep(30)
-""",
-    )
+    site.write("shop/test_slow.py", SLOW)
     site.start(DEVSERVER_TESTS="shop")
     until((site.root / "shop/began").exists, 60)
 

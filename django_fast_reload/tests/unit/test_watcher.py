@@ -27,6 +27,15 @@ def taken(files) -> set[str]:
     return set()
 
 
+def watching_names(folder) -> Files:
+    """Return what watches the names in a folder, which were used."""
+    dependencies = Dependencies()
+    dependencies.add(LIST, str(folder), observe(LIST, str(folder)))
+    files = Files(ProjectPaths(str(folder)), dependencies)
+    files.watch(dependencies.values)
+    return files
+
+
 def collect_afresh(files) -> None:
     """Scan the files whatever the age of the last scan."""
     files.swept = 0.0
@@ -158,10 +167,7 @@ def test_what_import_would_find_first_is_seen(tmp_path, name):
 
 
 def test_a_new_file_in_a_listed_folder_is_settled_when_it_is_closed(tmp_path):
-    dependencies = Dependencies()
-    dependencies.add(LIST, str(tmp_path), observe(LIST, str(tmp_path)))
-    files = Files(ProjectPaths(str(tmp_path)), dependencies)
-    files.watch(dependencies.values)
+    files = watching_names(tmp_path)
 
     (tmp_path / "new.txt").write_text("text")
     files.collect()
@@ -172,10 +178,7 @@ def test_a_new_file_in_a_listed_folder_is_settled_when_it_is_closed(tmp_path):
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_sweep_adds_no_folder_to_the_file_that_an_event_names(tmp_path, is_first):
     """For tests, a folder is a change that concerns all of them."""
-    dependencies = Dependencies()
-    dependencies.add(LIST, str(tmp_path), observe(LIST, str(tmp_path)))
-    files = Files(ProjectPaths(str(tmp_path)), dependencies)
-    files.watch(dependencies.values)
+    files = watching_names(tmp_path)
     files.sweep()
 
     (tmp_path / "new.txt").write_text("text")
@@ -187,10 +190,7 @@ def test_a_sweep_adds_no_folder_to_the_file_that_an_event_names(tmp_path, is_fir
 
 
 def test_a_sweep_sees_the_folder_of_which_no_event_tells(tmp_path, monkeypatch):
-    dependencies = Dependencies()
-    dependencies.add(LIST, str(tmp_path), observe(LIST, str(tmp_path)))
-    files = Files(ProjectPaths(str(tmp_path)), dependencies)
-    files.watch(dependencies.values)
+    files = watching_names(tmp_path)
     files.sweep()
     (tmp_path / "first.txt").write_text("text")
     files.sweep()
