@@ -36,7 +36,7 @@ class Session:
         self.is_running = self.is_cancelled = self.is_debugged = False
         self.position, self.modules = 0, set()
         self.capture = ""
-        self.at_end = signal.getsignal(signal.SIGTERM)
+        self.at_end = None  # what SIGTERM does, while it is ignored
         self.errors: list[ipc.TestFailure] = []
         self.fixtures: dict[object, set] = {}  # definition of a fixture: what ran when it was set up
         self.shaped: set[str] = set()  # modules whose shapes the supervisor has
@@ -131,7 +131,8 @@ class Session:
         recorder.send(ipc.Collected(ids, [item.nodeid for item in session.items], self.new_shapes()))
         atexit._clear()  # What is there belongs to the snapshots as well; at the end only this run's handlers are due.
         signal.signal(signal.SIGINT, self.on_signal)
-        signal.signal(signal.SIGTERM, self.at_end)
+        if self.at_end is not None:
+            signal.signal(signal.SIGTERM, self.at_end)
         recorder.send(ipc.Serving())
         self.reset(session.config)
         database_template.install(suffix(), self.snapshotter.orders.bytecode)
