@@ -16,6 +16,7 @@ from django_compose_stack.production import certificates, engine, swarm
 from django_compose_stack.production.files import bring
 
 TRIES = 3  # failed tasks of one service, where there is nothing that the engine could roll back to
+REFUSALS = 30  # seconds in which the engine may refuse to begin the tasks of a stack's first release
 KEPT = 10  # releases whose images stay
 HISTORY = "django-compose-stack.releases"  # the label of web with the versions that served, newest first
 
@@ -137,21 +138,15 @@ def history(version):
     return [version, *(known[known.index(now) :] if now in known else filter(None, [now]))][:KEPT]
 
 
-def release(version):
-    """Make the stack what compose.prod.yaml says, in that version. Raises Failure if a service does not start."""
-    names = engine.awaited()
-    before = {name: swarm.inspect(name) for name in names}
-    known = {task["ID"] for name in names for task in swarm.tasks(name)}
-    services = {
-        "web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}},
-        # It has already run. If there is no stack yet, this is its only run.
-        "migrate": {"deploy": {"replicas": 0 if swarm.serving() else 1}},
-    }
-    content = {"services": services, "configs": named("configs"), "secrets": named("secrets")}
-    certificates.retry()
+def attempt(version, content, before):
+    """Deploy it and wait for the end. Return (service, its last task, how that ended) of one that failed, or Nones.
+
+    before: what the engine knew about each service.
+    """
+    known = {task["ID"] for name in before for task in swarm.tasks(name)}
+    # After the first release, a run of its own has migrated.
+    jobs = ["nginx-files"] if before["web"] else ["migrate", "nginx-files"]
     stack_deploy(version, content, *engine.files())
-    if not engine.domains() and swarm.inspect("acme"):
-        engine.must("docker", "service", "rm", f"{engine.stack()}_acme", stdout=subprocess.DEVNULL)
 
     def failed(name):
         return [
@@ -159,25 +154,49 @@ def release(version):
         ]
 
     def settled():
-        """Return (service, how it ended), (None, "") if all is well; None while the update runs."""
-        for name in names:
+        """Return what `attempt` returns; None while the update runs."""
+        for name in before:
             update = swarm.inspect(name).get("UpdateStatus", {})
             # It is missing until the engine begins, and for good if nothing changes: is_up tells the two apart.
             if not update or update.get("StartedAt") == before[name].get("UpdateStatus", {}).get("StartedAt"):
                 if len(failed(name)) >= TRIES:
-                    return name, "and the engine keeps trying"
+                    return name, failed(name)[0], "and the engine keeps trying"
             elif update["State"] in ("paused", "rollback_completed", "rollback_paused"):
-                return name, update["State"].replace("_", " ")
+                return name, (failed(name) or swarm.tasks(name))[0], update["State"].replace("_", " ")
             elif update["State"] != "completed":
                 return None
-        files = swarm.ended("nginx-files")
-        if files and files["Status"]["State"] != "complete":
-            return "nginx-files", "and Nginx keeps its previous files"
-        return (None, "") if files and all(swarm.is_up(name) for name in names) else None
+        runs = {job: swarm.ended(job) for job in jobs}
+        for job, run in runs.items():
+            if run and run["Status"]["State"] != "complete":
+                return (
+                    job,
+                    run,
+                    "and Nginx keeps its previous files" if job == "nginx-files" else "without its migrations",
+                )
+        return (None, None, None) if all(runs.values()) and all(swarm.is_up(name) for name in before) else None
 
-    name, outcome = swarm.wait(settled, f"{version} did not start")
+    return swarm.wait(settled, f"{version} did not start")
+
+
+def release(version):
+    """Make the stack what compose.prod.yaml says, in that version. Raises Failure if a service does not start."""
+    before = {name: swarm.inspect(name) for name in engine.awaited()}
+    services = {
+        "web": {"deploy": {"labels": {HISTORY: " ".join(history(version))}}},
+        # It has already run. If there is no stack yet, this is its only run.
+        "migrate": {"deploy": {"replicas": 0 if before["web"] else 1}},
+    }
+    content = {"services": services, "configs": named("configs"), "secrets": named("secrets")}
+    certificates.retry()
+    name, task, outcome = attempt(version, content, before)
+    end = time.monotonic() + REFUSALS
+    # A new network may get the addresses of one that a node is about to remove. The engine then refuses its tasks for
+    # a moment, and begins a refused job never again by itself.
+    while name and task["Status"]["State"] == "rejected" and not before["web"] and time.monotonic() < end:
+        name, task, outcome = attempt(version, content, before)
+    if not engine.domains() and swarm.inspect("acme"):
+        engine.must("docker", "service", "rm", f"{engine.stack()}_acme", stdout=subprocess.DEVNULL)
     if name:
-        task = (failed(name) or swarm.tasks(name))[0]
         swarm.show_end(f"{name} of {version} did not become healthy", task)
         take_back(before)
         raise Failure(f"{swarm.serving()} is what web serves ({outcome})", "correct it, then: make deploy")

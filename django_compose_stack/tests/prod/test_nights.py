@@ -10,7 +10,7 @@ import pytest
 
 from django_compose_stack.tests import STACK
 from django_compose_stack.tests.prod.load import Load
-from django_compose_stack.tests.prod.production import running
+from django_compose_stack.tests.prod.production import Production, running
 from django_compose_stack.tests.stack.checkout import environment, run, wait_for
 
 RENEWALS = int(os.environ.get("RENEWALS", "1"))
@@ -75,6 +75,36 @@ def test_update_that_the_engine_does_not_name_yet_goes_on(quick, tmp_path):
 
     assert f"{serving(quick)} serves at" in done.stdout
     assert serving(quick) != before
+
+
+def test_first_deploy_goes_on_where_the_engine_refuses_its_tasks_for_a_moment(swarm, tmp_path):
+    """As it does where a new network has the addresses of one that is about to go: those of a job, and of a service."""
+    late = tmp_path / "late"
+    production = Production(tmp_path)
+    production.make_quick()
+    mount = f"      - {{type: bind, source: {late}, target: /late}}\n"
+    production.replace("compose.prod.yaml", "    secrets: &secrets", f"{mount}    secrets: &secrets")
+    production.replace("compose.prod.yaml", "      - media:/app/media\n", f"      - media:/app/media\n{mount}")
+    try:
+        first = subprocess.Popen(
+            [*STACK, "deploy"], cwd=production.path, env=environment(**production.variables), stdout=subprocess.PIPE
+        )
+        states = ["docker", "stack", "ps", "--format={{.Name}} {{.CurrentState}}", production.name]
+
+        def refused():
+            return set(re.findall(rf"{production.name}_(\w+)\S* Rejected", run(*states, check=False).stdout))
+
+        wait_for(lambda: refused() == {"migrate", "web"}, "a job and a service to be refused", timeout=300)
+
+        late.mkdir()
+
+        said, _ = first.communicate(timeout=300)
+        assert first.returncode == 0
+        assert f"{serving(production)} serves at" in said.decode()
+        assert production.request("/").status == 200
+    finally:
+        late.mkdir(exist_ok=True)
+        production.remove()
 
 
 def test_second_deploy_at_once_is_refused_and_says_who_deploys(quick):
