@@ -182,6 +182,7 @@ class Collected(NamedTuple):
     tests: list[str]  # node ids of all, in order
     chosen: list[str]
     shapes: dict  # path: shape, of modules that the supervisor does not know yet; see worker/usage.py
+    prepared: dict  # of worker/preparation.py: "position", number of records before it; "paths" of what ran. Or empty
 
 
 class Tested(NamedTuple):
@@ -191,6 +192,14 @@ class Tested(NamedTuple):
     failures: dict  # node id: TestFailure
     uses: dict  # node id: {path: functions that ran, or "" where it is no module}
     templates: list[str]  # paths that were rendered
+    plain: list[str]  # node ids of those that used nothing of what worker/preparation.py loads
+
+
+class Needy(NamedTuple):
+    """A test needs what was not loaded ahead for this run: go on from `position`, and load it."""
+
+    test: str
+    position: int
 
 
 class Finished(NamedTuple):

@@ -10,12 +10,13 @@ LATE = 1 << 62  # position of what no snapshot has used
 class Dependencies:
     """The records of one line of processes: resuming a snapshot cuts the list at the snapshot's position.
 
-    What is added while `is_late` is set is kept: other processes may use it again, and no snapshot has used it.
+    What is added while `is_late` is set is kept: other processes may use it again, and no snapshot has used it. So is,
+    from then on, what is cut from the position `kept_from` on.
     ignored: paths whose records always hold.
     """
 
     def __init__(self):
-        self.is_late = False
+        self.is_late, self.kept_from = False, LATE
         self.ignored: set[str] = set()
         self.order: list[tuple[str, str]] = []
         self.values: dict[tuple[str, str], tuple[int, str]] = {}
@@ -40,9 +41,14 @@ class Dependencies:
 
     def truncate(self, length: int) -> None:
         for key in self.order[length:]:
-            if key in self.values and length <= self.values[key][0] < LATE:
+            position, value = self.values.get(key, (LATE, ""))
+            if self.kept_from <= position < LATE:
+                self.values[key] = (LATE, value)
+            elif length <= position < LATE:
                 del self.values[key]
         del self.order[length:]
+        if length <= self.kept_from:
+            self.kept_from = LATE
 
     def related(self, path: str, is_folder: bool = False) -> list[tuple[str, str]]:
         """Return the records that may no longer hold when something happened to `path`."""

@@ -13,6 +13,9 @@ class Outcomes:
         self.used: dict[str, dict[str, list[str]]] = {}  # test: {path: functions}
         self.shapes: dict[str, dict] = {}  # of modules, see worker/usage.py
         self.templates: set[str] = set()
+        self.prepared: list[str] = []  # files of which something runs before the tests, for their first request
+        self.plain: set[str] = set()  # tests that use nothing of it
+        self.needy: set[str] = set()  # those that once did, after all
         self.changed: dict[str, list] = {}  # since the last complete run: the shapes that each file had meanwhile
         self.seconds = 0.0  # that the tests of the last run took
         self.chosen: list[str] = []  # of the last run
@@ -36,6 +39,8 @@ class Outcomes:
             "known": list(self.known),
             "failed": list(self.failures),
             "shaped": list(self.shapes),
+            "prepared": self.prepared,
+            "plain": sorted(self.plain),
         }
 
     def users(self, path: str) -> dict[str, list[str]]:
@@ -49,6 +54,7 @@ class Outcomes:
     def on_collected(self, message: ipc.Collected) -> None:
         self.shapes |= message.shapes
         self.chosen, self.ran = message.chosen, set()
+        self.prepared = message.prepared.get("paths", self.prepared)
         there = set(message.tests)
         for of_tests in (self.known, self.failures, self.used):
             for test in of_tests.keys() - there:  # They were deleted or renamed.
@@ -62,6 +68,11 @@ class Outcomes:
         self.failures |= message.failures
         self.used |= message.uses
         self.templates.update(message.templates)
+        self.plain = (self.plain - message.uses.keys()) | (set(message.plain) - self.needy)
+
+    def on_needy(self, message: ipc.Needy) -> None:
+        self.needy.add(message.test)
+        self.plain.discard(message.test)
 
     def on_finished(self, message: ipc.Finished) -> None:
         self.shapes |= message.shapes

@@ -125,8 +125,9 @@ class Watch(Supervisor):
     def on_message(self, message) -> None:
         own = {
             ipc.Unprepared: self.on_unprepared,
-            ipc.Collected: self.outcomes.on_collected,
+            ipc.Collected: self.on_collected,
             ipc.Tested: self.outcomes.on_tested,
+            ipc.Needy: self.on_needy,
             ipc.Finished: self.on_finished,
         }.get(type(message))
         if own is None:
@@ -137,6 +138,16 @@ class Watch(Supervisor):
 
     def on_unprepared(self, message: ipc.Unprepared) -> None:
         self.is_prepared = False
+        self.loader.replace(self.load.changed, message.position)
+
+    def on_collected(self, message: ipc.Collected) -> None:
+        self.outcomes.on_collected(message)
+        if message.prepared:
+            # The next run may do without, and tests that are not run then have used it.
+            self.files.dependencies.kept_from = message.prepared["position"]
+
+    def on_needy(self, message: ipc.Needy) -> None:
+        self.outcomes.on_needy(message)
         self.loader.replace(self.load.changed, message.position)
 
     def on_serving(self, message: ipc.Serving) -> None:

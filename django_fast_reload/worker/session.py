@@ -15,6 +15,7 @@ from _pytest.mark import deselect_by_keyword
 from .. import database_template, ipc
 from .collecting import look
 from .failures import failure_of, outcome_of
+from .preparation import Preparation
 from .selection import Test, choose
 from .usage import Usage, shape_of
 
@@ -28,12 +29,13 @@ class Session:
     def __init__(self, snapshotter):
         self.snapshotter, self.recorder = snapshotter, snapshotter.recorder
         self.usage = Usage(self.recorder.project)
+        self.preparation = Preparation(self.usage)
         self.recorder.on_read, self.recorder.before_debugger = self.usage.read, self.ask_for_terminal
         self.usage.start()
         snapshotter.on_pause = database_template.prepared.clear  # The process that goes on has it.
         snapshotter.on_warm, snapshotter.on_unused = self.on_warm, self.on_unused
         self.config = None
-        self.is_running = self.is_cancelled = self.is_debugged = False
+        self.is_running = self.is_cancelled = self.is_debugged = self.is_watched = False
         self.position, self.modules = 0, set()
         self.capture = ""
         self.at_end = None  # what SIGTERM does, while it is ignored
@@ -85,39 +87,33 @@ class Session:
     def pytest_runtestloop(self, session):
         config = session.config
         if not session.testsfailed or config.option.continue_on_collection_errors:
-            if self.snapshotter.orders.run["is_prepared"]:
-                self.prepare(config)
+            self.prepare(session)
             self.snapshotter.checkpoint("", is_needed=True)
+            if self.prepare(session):  # The snapshot was of a run that did without.
+                self.snapshotter.checkpoint("", is_needed=True)
             self.position = self.recorder.count
         self.begin(session)
         return (yield)
 
-    def prepare(self, config) -> None:
-        """Load ahead what the first request of a test loads: middleware, URLconf, the engines of templates.
+    def prepare(self, session) -> bool:
+        """Load ahead what the tests of this run need for their first request; return whether that was done now.
 
         Where that fails, the supervisor goes on from before it: the tests that need it have the error.
         """
-        django = sys.modules.get("django.conf")
-        if django is None or not django.settings.configured or not config.pluginmanager.hasplugin("django"):
-            return
-        from django.template import engines
-        from django.test.utils import setup_test_environment, teardown_test_environment
-        from django.urls import get_resolver
-        from django.utils.module_loading import import_string
-
-        mode, before = config.getini("django_debug_mode"), self.recorder.count
+        run, preparation = self.snapshotter.orders.run, self.preparation
+        if not preparation.is_possible(session.config) or not run["is_prepared"]:
+            return False
+        if run["which"] != "keyword" and preparation.is_needless(run, self.chosen(session, run)):
+            return False
+        before = self.recorder.count
         try:
-            setup_test_environment(debug=None if mode == "keep" else str(mode).lower() in ("true", "1", "yes"))
-            for name in django.settings.MIDDLEWARE:
-                import_string(name)
-            get_resolver().url_patterns  # noqa: B018 (loads the URLconf)
-            engines.all()
-            teardown_test_environment()
+            preparation.load(session.config, before)
         except BaseException:
             self.recorder.flush()
             self.recorder.send(ipc.Unprepared(before))
             ipc.receive(self.recorder.sock)
             os._exit(0)
+        return True
 
     def begin(self, session) -> None:
         recorder, run = self.recorder, self.snapshotter.orders.run
@@ -128,7 +124,9 @@ class Session:
         ids = [item.nodeid for item in session.items]
         session.items[:] = self.chosen(session, run)
         session.testscollected = len(session.items)
-        recorder.send(ipc.Collected(ids, [item.nodeid for item in session.items], self.new_shapes()))
+        chosen = [item.nodeid for item in session.items]
+        recorder.send(ipc.Collected(ids, chosen, self.new_shapes(), self.preparation.report))
+        self.is_watched = self.preparation.is_possible(session.config) and run["is_prepared"]
         atexit._clear()  # What is there belongs to the snapshots as well; at the end only this run's handlers are due.
         signal.signal(signal.SIGINT, self.on_signal)
         if self.at_end is not None:
@@ -189,10 +187,14 @@ class Session:
 
     @first
     def pytest_runtest_protocol(self, item):
-        used = set()
+        used, before = set(), self.preparation.uses()
         with self.usage.collect(used):
             result = yield
+        if self.is_watched and self.preparation.is_missed():
+            self.begin_again(item.nodeid)
         self.uses[item.nodeid] = used
+        if self.preparation.uses() == before:
+            self.plain.append(item.nodeid)
         if time.perf_counter() - self.reported > REPORT_INTERVAL:
             self.report()
         return result
@@ -222,6 +224,7 @@ class Session:
         if path and os.path.isfile(path):
             self.usage.read(path)
             self.templates.add(path)
+        self.preparation.rendered += 1
 
     def report(self) -> None:
         uses = {}
@@ -230,7 +233,7 @@ class Session:
             for path, name in used:
                 files.setdefault(path, []).append(name)
         self.recorder.flush()
-        self.recorder.send(ipc.Tested(self.outcomes, self.failures, uses, sorted(self.templates)))
+        self.recorder.send(ipc.Tested(self.outcomes, self.failures, uses, sorted(self.templates), self.plain))
         self.empty_batch()
 
     def empty_batch(self) -> None:
@@ -238,6 +241,7 @@ class Session:
         self.failures: dict[str, ipc.TestFailure] = {}
         self.uses: dict[str, set] = {}
         self.templates: set[str] = set()
+        self.plain: list[str] = []
         self.reported = time.perf_counter()
 
     def on_signal(self, *_) -> None:
@@ -248,6 +252,13 @@ class Session:
             return
         if isinstance(message, ipc.Retire | ipc.Stop | None):
             self.cancel()
+
+    def begin_again(self, test: str) -> None:
+        """Have this run cancelled, and begun again with what a test has just loaded: others would use it unnoticed."""
+        self.recorder.flush()
+        self.recorder.send(ipc.Needy(test, self.position))
+        while True:
+            time.sleep(0.01)  # The signal ends it.
 
     def cancel(self) -> None:
         self.is_cancelled = True

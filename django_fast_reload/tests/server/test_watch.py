@@ -58,6 +58,41 @@ def test_a_changed_test_runs_alone(site):
     assert status["tests"]["counts"] == {"failed": 1}
 
 
+PLAIN = "assert 'blog.views' not in __import__('sys').modules and "
+
+
+def test_a_test_that_makes_no_request_does_not_wait_for_the_urlconf(site):
+    status = site.save("blog/tests.py", "assert words", f"{PLAIN}words")
+
+    assert status["tests"]["counts"] == {"passed": 1}
+
+    status = site.save("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(VERSION + '1')")
+
+    assert status["tests"]["counts"] == {"failed": 1}
+
+
+def test_a_test_that_makes_its_first_request_after_all(site):
+    before = site.status()["generation"]
+
+    site.save("blog/tests.py", "test_word():\n", "test_word(client):\n    client.get('/')\n")
+    status = site.wait(before + 1)  # It was begun again, with the URLconf.
+
+    assert status["tests"]["counts"] == {"passed": 1}
+    assert status["outcomes"] == GREEN
+    assert status["generation"] == before + 2
+
+
+def test_a_function_that_ran_for_the_urlconf_alone(site):
+    """Which tests use what came of it is not known, and the run before has not run it."""
+    site.save("blog/words.py", "WORD =", "def prefix():\n    return 'shop/'\nWORD =")
+    site.save("shop/urls.py", 'path("",', 'path(__import__("blog.words").words.prefix()[5:],')
+    site.save("blog/tests.py", "assert words", "assert 1 and words")
+
+    status = site.save("blog/words.py", "'shop/'", "'shop/x'")
+
+    assert status["tests"]["counts"] == {"failed": 1, "passed": 5}
+
+
 def test_a_template_runs_the_tests_that_rendered_it(site):
     status = site.save("templates/page.html", "one", "two")
 

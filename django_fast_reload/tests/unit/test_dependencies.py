@@ -1,4 +1,4 @@
-from ...supervisor.dependencies import Dependencies
+from ...supervisor.dependencies import LATE, Dependencies
 
 
 def test_a_start_from_nothing_after_the_project_wrote_a_file():
@@ -10,3 +10,21 @@ def test_a_start_from_nothing_after_the_project_wrote_a_file():
     dependencies.truncate(0)
 
     assert (len(dependencies), dependencies.values) == (0, {})
+
+
+def test_what_the_next_process_may_do_without_is_kept_until_it_has_used_it_itself():
+    dependencies = Dependencies()
+    for number in range(4):
+        dependencies.add("file", f"/project/{number}", "1")
+    dependencies.kept_from = 2
+
+    dependencies.truncate(1)
+    kept = dict(dependencies.values)
+    dependencies.add("file", "/project/3", "2")
+    dependencies.truncate(1)
+
+    assert {path: position < LATE for (_, path), (position, _) in kept.items()} == {
+        "/project/0": True, "/project/2": False, "/project/3": False,
+    }  # fmt: skip
+    # It was used as anything else.
+    assert ("file", "/project/3") not in dependencies.values
