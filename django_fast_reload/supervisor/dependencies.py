@@ -52,6 +52,8 @@ class Dependencies:
 
     def related(self, path: str, is_folder: bool = False) -> list[tuple[str, str]]:
         """Return the records that may no longer hold when something happened to `path`."""
+        if path in self.ignored:
+            return []
         folder, _, name = path.rpartition("/")
         stem, dot, suffix = name.partition(".")
         keys = [(FILE, path), (CODE, path), (LINK, path)]

@@ -28,3 +28,13 @@ def test_what_the_next_process_may_do_without_is_kept_until_it_has_used_it_itsel
     }  # fmt: skip
     # It was used as anything else.
     assert ("file", "/project/3") not in dependencies.values
+
+
+def test_an_ignored_file_is_no_change_of_its_folder_either(tmp_path):
+    dependencies, path = Dependencies(), f"{tmp_path}/made.gz"
+    dependencies.add("list", str(tmp_path), "names before")
+
+    before = dependencies.broken_by({path}, is_retry=False)
+    dependencies.ignored.add(path)
+
+    assert (before, dependencies.broken_by({path}, is_retry=False)) == ({path: 0}, {})
