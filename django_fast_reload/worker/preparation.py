@@ -20,17 +20,11 @@ class Preparation:
         is_set_up = django is not None and django.settings.configured and config.pluginmanager.hasplugin("django")
         return is_set_up and not self.is_done
 
-    def is_needless(self, run: dict, chosen: list) -> bool:
-        """Tell whether the chosen tests have got along without, and whether what they are chosen by is there without.
-
-        run: see Outcomes.run.
-        """
-        return (
-            not self.is_missed()
-            and run["changed"].keys() <= self.usage.modules.keys()
-            and run["changed"].keys().isdisjoint(run["prepared"])
-            and {item.nodeid for item in chosen} <= set(run["plain"])
-        )
+    def is_all_there(self, run: dict) -> bool:
+        """Tell whether tests can be chosen without it: no change has to do with it. run: see Outcomes.run."""
+        changed = run["changed"].keys()
+        is_apart = changed <= self.usage.modules.keys() and changed.isdisjoint(run["prepared"])
+        return is_apart and not self.is_missed()
 
     def load(self, config, position: int) -> None:
         """Raise what the project raises. position: number of records so far."""

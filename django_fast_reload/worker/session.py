@@ -103,7 +103,9 @@ class Session:
         run, preparation = self.snapshotter.orders.run, self.preparation
         if not preparation.is_possible(session.config) or not run["is_prepared"]:
             return False
-        if run["which"] != "keyword" and preparation.is_needless(run, self.chosen(session, run)):
+        # In this order: to choose by what is not there, modules would be read, and the process would have used them.
+        is_clear = run["which"] != "keyword" and preparation.is_all_there(run)
+        if is_clear and {test.nodeid for test in self.chosen(session, run)} <= set(run["plain"]):
             return False
         before = self.recorder.count
         try:

@@ -66,9 +66,12 @@ def test_a_test_that_makes_no_request_does_not_wait_for_the_urlconf(site):
 
     assert status["tests"]["counts"] == {"passed": 1}
 
-    status = site.save("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(VERSION + '1')")
+    site.save("blog/views.py", "HttpResponse(VERSION)", "HttpResponse(VERSION + '1')")
+    status = site.save("blog/views.py", "VERSION + '1'", "VERSION + '2'")
 
     assert status["tests"]["counts"] == {"failed": 1}
+    # The second of them finds a snapshot again.
+    assert status["history"][-1]["before"] == "blog/views.py"
 
 
 def test_a_test_that_makes_its_first_request_after_all(site):
