@@ -42,10 +42,11 @@ class Dependencies:
     def truncate(self, length: int) -> None:
         for key in self.order[length:]:
             position, value = self.values.get(key, (LATE, ""))
-            if self.kept_from <= position < LATE:
-                self.values[key] = (LATE, value)
-            elif length <= position < LATE:
-                del self.values[key]
+            if length <= position < LATE:  # Else a snapshot that stays has used it before.
+                if position < self.kept_from:
+                    del self.values[key]
+                else:
+                    self.values[key] = (LATE, value)
         del self.order[length:]
         if length <= self.kept_from:
             self.kept_from = LATE

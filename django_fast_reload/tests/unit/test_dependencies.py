@@ -30,6 +30,17 @@ def test_what_the_next_process_may_do_without_is_kept_until_it_has_used_it_itsel
     assert ("file", "/project/3") not in dependencies.values
 
 
+def test_what_a_snapshot_that_stays_has_used_is_not_kept_as_late():
+    dependencies = Dependencies()
+    for path in ("/project/0", "/project/1", "/project/0"):
+        dependencies.add("file", path, "1")
+    dependencies.kept_from = 0
+
+    dependencies.truncate(2)
+
+    assert dependencies.values["file", "/project/0"] == (0, "1")
+
+
 def test_an_ignored_file_is_no_change_of_its_folder_either(tmp_path):
     dependencies, path = Dependencies(), f"{tmp_path}/made.gz"
     dependencies.add("list", str(tmp_path), "names before")
