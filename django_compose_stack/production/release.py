@@ -144,9 +144,12 @@ def attempt(version, content, before):
     before: what the engine knew about each service.
     """
     known = {task["ID"] for name in before for task in swarm.tasks(name)}
-    # After the first release, a run of its own has migrated.
-    jobs = ["nginx-files"] if before["web"] else ["migrate", "nginx-files"]
+    jobs = {"nginx-files": "and Nginx keeps its previous files"}  # and what it means where one fails
+    if not before["web"]:  # After the first release, a run of its own has migrated.
+        jobs = {"migrate": "without its migrations", **jobs}
     stack_deploy(version, content, *engine.files())
+    if not engine.domains() and swarm.inspect("acme"):
+        engine.must("docker", "service", "rm", f"{engine.stack()}_acme", stdout=subprocess.DEVNULL)
 
     def failed(name):
         return [
@@ -168,11 +171,7 @@ def attempt(version, content, before):
         runs = {job: swarm.ended(job) for job in jobs}
         for job, run in runs.items():
             if run and run["Status"]["State"] != "complete":
-                return (
-                    job,
-                    run,
-                    "and Nginx keeps its previous files" if job == "nginx-files" else "without its migrations",
-                )
+                return job, run, jobs[job]
         return (None, None, None) if all(runs.values()) and all(swarm.is_up(name) for name in before) else None
 
     return swarm.wait(settled, f"{version} did not start")
@@ -194,8 +193,6 @@ def release(version):
     # a moment, and begins a refused job never again by itself.
     while name and task["Status"]["State"] == "rejected" and not before["web"] and time.monotonic() < end:
         name, task, outcome = attempt(version, content, before)
-    if not engine.domains() and swarm.inspect("acme"):
-        engine.must("docker", "service", "rm", f"{engine.stack()}_acme", stdout=subprocess.DEVNULL)
     if name:
         swarm.show_end(f"{name} of {version} did not become healthy", task)
         take_back(before)
